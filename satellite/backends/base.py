@@ -1,0 +1,215 @@
+"""The interface of every voice service: a pure session, fed inputs and drained for actions and events.
+
+A session is one conversation with a service and may span several connections. It reads no clock and does no
+I/O: every input carries `now` (monotonic seconds), every wish is an Action that the driver performs, every
+happening an event of `core.events`. After each input the driver performs `actions()` in order, hands on
+`events()`, and arms one timer for `next_deadline()`.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from satellite.core.backlog import Backlog
+from satellite.core.events import VoiceEvent
+from satellite.errors import ErrorCategory
+
+
+# --- actions: what a session wants done ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request, never retried and never redirected by the driver; answered by `http_response` or `http_failed`."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    connect_timeout_s: float = 5.0
+    timeout_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """Dial a WebSocket exactly once; answered by `socket_opened` or `socket_closed`."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    subprotocols: tuple[str, ...] = ()
+    open_timeout_s: float = 10.0
+    ping_interval_s: float = 20.0
+    ping_timeout_s: float = 20.0
+    max_message_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send one TEXT message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendBytes:
+    """Send one BINARY message."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """Close the WebSocket; `socket_closed` follows."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+Action = HttpRequest | OpenSocket | SendText | SendBytes | CloseSocket
+
+
+# --- inputs: what happened ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A whole HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFailed:
+    """No answer came. `was_sent` is False only when the request certainly never reached the server."""
+
+    detail: str
+    was_sent: bool
+    category: ErrorCategory = ErrorCategory.CONNECTIVITY
+
+
+@dataclass(frozen=True, slots=True)
+class SocketClosed:
+    """The WebSocket is gone, or its handshake failed (`was_open` False, `http_status` when there was an answer)."""
+
+    was_open: bool
+    code: int | None = None
+    reason: str = ""
+    http_status: int | None = None
+
+
+class SessionState(enum.Enum):
+    """Life of a session; CLOSED and FAILED are final."""
+
+    IDLE = "idle"
+    REQUESTING = "requesting"
+    CONNECTING = "connecting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing more will come of the session."""
+        return self in (SessionState.CLOSED, SessionState.FAILED)
+
+
+class MediaEncoder(Protocol):
+    """Turns PCM in STREAM_FORMAT into the bytes that go on the wire. Pure computation."""
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Bytes for this PCM; empty when the encoder keeps it back for now."""
+
+    def restart(self) -> None:
+        """Begin a fresh stream: the peer may not have what was sent before."""
+
+    def finish(self) -> bytes:
+        """The bytes still kept back; the stream is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSetup:
+    """All a session is given at birth. `backlog` outlives the session: what it did not take is still there."""
+
+    backlog: Backlog
+    encoder: MediaEncoder
+    source_language: str
+    target_languages: tuple[str, ...]
+    speech_language: str | None
+    speech_voice: str | None
+    idle_close_s: float
+
+
+@dataclass(slots=True)
+class SessionCounters:
+    """Running totals of one session."""
+
+    sent_samples: int = 0
+    """Audio samples handed to the socket, keep-alive silence included: what is billed."""
+    connections: int = 0
+    resumes: int = 0
+    ignored_messages: int = 0
+
+
+class BackendSession(Protocol):
+    """One conversation with a voice service. Bad peer data never raises: it fails the session."""
+
+    counters: SessionCounters
+
+    @property
+    def state(self) -> SessionState:
+        """Where in its life the session is."""
+
+    def start(self, now: float) -> None:
+        """Begin: ask for a session. Legal in IDLE only."""
+
+    def audio_ready(self, now: float) -> None:
+        """The backlog grew or an utterance in it ended."""
+
+    def finish(self, now: float) -> None:
+        """End in order: send what the backlog holds, tell the service, wait (bounded) for the last text."""
+
+    def close(self, now: float) -> None:
+        """End at once; nothing more is waited for."""
+
+    def http_response(self, response: HttpResponse, now: float) -> None:
+        """The request's answer."""
+
+    def http_failed(self, failure: HttpFailed, now: float) -> None:
+        """The request got no answer."""
+
+    def socket_opened(self, now: float) -> None:
+        """The handshake succeeded."""
+
+    def message(self, data: str | bytes, now: float) -> None:
+        """A TEXT (str) or BINARY (bytes) message arrived."""
+
+    def socket_closed(self, closed: SocketClosed, now: float) -> None:
+        """The connection is gone or was never made."""
+
+    def next_deadline(self) -> float | None:
+        """Absolute monotonic seconds at which `deadline_reached` is due, None for never."""
+
+    def deadline_reached(self, now: float) -> None:
+        """Time has come; called at or after `next_deadline()`."""
+
+    def actions(self) -> list[Action]:
+        """Take what is to be done, in order."""
+
+    def events(self) -> list[VoiceEvent]:
+        """Take what happened, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do; honest, because configuration is checked against it."""
+
+    translates: bool
+    speaks: bool
+    detects_language: bool
+    resumes: bool
+    max_target_languages: int
+    needs_credentials: bool = True
