@@ -1,0 +1,1 @@
+"""Pure sessions of voice services, one room each, behind the interface of `base`."""

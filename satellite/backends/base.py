@@ -7,14 +7,15 @@ happening an event of `core.events`. After each input the driver performs `actio
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
 from satellite.errors import ErrorCategory
-
 
 # --- actions: what a session wants done ---------------------------------------------------------------------
 
@@ -213,3 +214,65 @@ class Capabilities:
     resumes: bool
     max_target_languages: int
     needs_credentials: bool = True
+
+
+class UploadFormat(enum.Enum):
+    """What the service wants to be sent; decides which MediaEncoder goes into the SessionSetup."""
+
+    PCM = "pcm"
+    OGG_OPUS = "ogg_opus"
+
+
+# --- what a backend is --------------------------------------------------------------------------------------
+
+
+class VoiceChoice(Protocol):
+    """The languages a user asks for; SessionSetup and the configuration's `voice` section both have them."""
+
+    @property
+    def source_language(self) -> str:
+        """BCP 47 tag of what is spoken, or `auto`."""
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """BCP 47 tags of the text translations."""
+
+    @property
+    def speech_language(self) -> str | None:
+        """BCP 47 tag of the spoken translation, None for text only."""
+
+    @property
+    def speech_voice(self) -> str | None:
+        """The voice as the service names it, None for its default."""
+
+
+class Severity(enum.Enum):
+    """Whether a finding keeps the configuration from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with a combination of settings; `path` is the key from the top, `voice.target_languages`."""
+
+    path: str
+    message: str
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(Generic[OptionsT]):
+    """A voice service: what it can do, its options, their check, and the factory of its sessions."""
+
+    name: str
+    capabilities: Capabilities
+    options: type[OptionsT]
+    check: Callable[[OptionsT, VoiceChoice], list[Finding]]
+    create: Callable[[OptionsT, SessionSetup], BackendSession]
+    upload_format: Callable[[OptionsT], UploadFormat]

@@ -1,0 +1,1 @@
+"""The DeepL Voice API (real time)."""

@@ -1,0 +1,1 @@
+"""Answers by itself, without account and network: for trying a box."""
