@@ -4,6 +4,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk
+from satellite.errors import LocalMisuse
+
+CONTIGUOUS_S = 0.001
+"""Chunks whose times fit this closely are one stretch of audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +25,135 @@ class Dropped:
     samples: int
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A chunk of which the first `taken_samples` are gone."""
+
+    chunk: AudioChunk
+    taken_samples: int = 0
+
+    @property
+    def samples(self) -> int:
+        return self.chunk.samples - self.taken_samples
+
+    @property
+    def start_s(self) -> float:
+        return self.chunk.start_s + self.taken_samples / RATE_HZ
+
+    def take(self, samples: int) -> AudioChunk:
+        """Take that many samples from the front; the untouched whole chunk is handed over as it is."""
+        if samples == self.chunk.samples:
+            self.taken_samples = samples
+            return self.chunk
+        start_s, first = self.start_s, self.taken_samples
+        self.taken_samples += samples
+        data = self.chunk.data[first * SAMPLE_BYTES : self.taken_samples * SAMPLE_BYTES]
+        return AudioChunk(data, start_s, self.chunk.utterance_id)
+
+
 class Backlog:
     """Audio waiting to be sent. Over the bound the oldest audio is dropped, marks never are."""
+
+    def __init__(self, capacity_samples: int) -> None:
+        self._capacity_samples = capacity_samples
+        self._entries: deque[_Waiting | UtteranceEnd] = deque()
+        self._samples = 0
+
+    @property
+    def samples(self) -> int:
+        """How much audio waits."""
+        return self._samples
+
+    @property
+    def seconds(self) -> float:
+        """How long the waiting audio lasts."""
+        return self._samples / RATE_HZ
+
+    @property
+    def is_empty(self) -> bool:
+        """True when neither audio nor a mark waits."""
+        return not self._entries
+
+    def append(self, chunk: AudioChunk) -> tuple[Dropped, ...]:
+        """Add audio behind all that waits; tells what had to go for it, one entry per utterance, oldest first."""
+        if not chunk.samples:
+            return ()
+        self._entries.append(_Waiting(chunk))
+        self._samples += chunk.samples
+        return self._drop(self._samples - self._capacity_samples)
+
+    def end_utterance(self, utterance_id: str) -> None:
+        """Put the mark behind the audio of an utterance."""
+        self._entries.append(UtteranceEnd(utterance_id))
+
+    def take(self, max_samples: int) -> AudioChunk | UtteranceEnd | None:
+        """The next piece in order; None when nothing waits.
+
+        Audio comes in pieces of `max_samples`, smaller only where a mark, another utterance or a gap of more
+        than 1 ms follows, or nothing more waits.
+        """
+        if max_samples <= 0:
+            raise LocalMisuse(f"take({max_samples}): a piece has at least one sample")
+        if not self._entries:
+            return None
+        head = self._entries[0]
+        if isinstance(head, UtteranceEnd):
+            self._entries.popleft()
+            return head
+        return self._merge(head, max_samples)
+
+    def discard_audio(self) -> tuple[Dropped, ...]:
+        """Forget all audio; marks stay, in order. Tells what went, one entry per utterance, oldest first."""
+        return self._drop(self._samples)
+
+    def _merge(self, head: _Waiting, max_samples: int) -> AudioChunk:
+        """Audio from the front, as far as it is of one utterance and contiguous."""
+        first = self._take_from(head, max_samples)
+        end_s, samples, parts = _end_s(first), first.samples, [first.data]
+        while samples < max_samples and (entry := self._continuation(first.utterance_id, end_s)) is not None:
+            piece = self._take_from(entry, max_samples - samples)
+            end_s = _end_s(piece)
+            samples += piece.samples
+            parts.append(piece.data)
+        return first if len(parts) == 1 else AudioChunk(b"".join(parts), first.start_s, first.utterance_id)
+
+    def _continuation(self, utterance_id: str, end_s: float) -> _Waiting | None:
+        """The waiting audio that continues an utterance where it stopped at `end_s`."""
+        entry = self._entries[0] if self._entries else None
+        if not isinstance(entry, _Waiting) or entry.chunk.utterance_id != utterance_id:
+            return None
+        return entry if abs(entry.start_s - end_s) <= CONTIGUOUS_S else None
+
+    def _take_from(self, entry: _Waiting, max_samples: int) -> AudioChunk:
+        """Up to `max_samples` of the audio at the front."""
+        piece = entry.take(min(entry.samples, max_samples))
+        self._samples -= piece.samples
+        if not entry.samples:
+            self._entries.popleft()
+        return piece
+
+    def _drop(self, excess_samples: int) -> tuple[Dropped, ...]:
+        """Drop that many of the oldest samples, passing over marks."""
+        dropped: dict[str, int] = {}
+        marks: list[UtteranceEnd] = []
+        while excess_samples > 0:
+            entry = self._entries[0]
+            if isinstance(entry, UtteranceEnd):
+                self._entries.popleft()
+                marks.append(entry)
+                continue
+            samples = min(entry.samples, excess_samples)
+            entry.taken_samples += samples
+            excess_samples -= samples
+            self._samples -= samples
+            utterance_id = entry.chunk.utterance_id
+            dropped[utterance_id] = dropped.get(utterance_id, 0) + samples
+            if not entry.samples:
+                self._entries.popleft()
+        self._entries.extendleft(reversed(marks))
+        return tuple(Dropped(utterance_id, samples) for utterance_id, samples in dropped.items())
+
+
+def _end_s(chunk: AudioChunk) -> float:
+    """Time behind the last sample."""
+    return chunk.start_s + chunk.samples / RATE_HZ
