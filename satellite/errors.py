@@ -6,6 +6,7 @@ SatelliteError
 ├── MediaError              audio in a form we cannot decode or encode
 ├── LinkError(category)     HTTP or WebSocket; made only in adapters.link
 ├── BackendError(category)  the service said no; made only in backends
+├── BrokerError(category)   the MQTT broker cannot be used; made only in adapters
 └── LocalMisuse             called in the wrong state: a bug, never caught
 """
 
@@ -35,7 +36,7 @@ _RETRYABLE = frozenset({ErrorCategory.CONNECTIVITY, ErrorCategory.SERVER, ErrorC
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a configuration: where, what, and how to mend it."""
+    """One thing wrong with a configuration: where, what, and how to mend it. `path` is empty for a whole file."""
 
     file: str
     line: int
@@ -45,7 +46,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}: {self.path}: {self.message}{hint}"
+        path = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}: {path}{self.message}{hint}"
 
 
 class SatelliteError(Exception):
@@ -78,6 +80,14 @@ class LinkError(SatelliteError):
 
 class BackendError(SatelliteError):
     """The voice service refused; the category says whether waiting helps."""
+
+    def __init__(self, category: ErrorCategory, detail: str) -> None:
+        super().__init__(detail)
+        self.category = category
+
+
+class BrokerError(SatelliteError):
+    """The MQTT broker cannot be reached, refuses, or cannot be started; the text names the cause and the mend."""
 
     def __init__(self, category: ErrorCategory, detail: str) -> None:
         super().__init__(detail)
