@@ -191,7 +191,7 @@ class Utterance:
 
     def record(self, tentative: AbstractSet[StreamKey]) -> UtteranceRecord | None:
         """What is published of it; None when there is nothing to tell."""
-        if not (self.has_text or self.lost_ms):
+        if not (self.has_text or self.lost_ms or self._is_cut_short or tentative):
             return None
         source = self.stream(None)
         shown = {key: stream.text for key, stream in self.streams.items() if key is not None and stream.text}

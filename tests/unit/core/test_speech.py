@@ -1,6 +1,6 @@
 """The speech cursor: characters concluded against characters spoken."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satellite.core.speech import MAX_PASSAGES, SpeechCursor
@@ -77,6 +77,7 @@ def test_text_waiting_for_speech_that_never_comes_is_bounded() -> None:
     assert cursor.owes("u1")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abc ", min_size=1, max_size=8), min_size=1, max_size=10), st.data())
 def test_any_cut_of_the_same_text_pays_all_debts_in_order(texts: list[str], data: st.DataObject) -> None:
     cursor = SpeechCursor()

@@ -1,7 +1,7 @@
 """The timeline: stream milliseconds to wall clock, over gates, silence and reconnects."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satellite.core.audio import RATE_HZ, samples_of_ms
@@ -194,6 +194,7 @@ pieces = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(pieces, st.floats(-1_000, 30_000), st.floats(0, 10_000))
 def test_times_always_lie_in_sent_audio_of_the_utterance(sent: list[Piece], start_ms: float, length_ms: float) -> None:
     timeline = Timeline()
@@ -218,6 +219,7 @@ def _pair(position: Position) -> tuple[float, str | None]:
     return position.wall_s, position.utterance_id
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=30), st.data())
 def test_the_nearest_audio_is_found_by_the_sample(lengths: list[int], data: st.DataObject) -> None:
     timeline = Timeline()

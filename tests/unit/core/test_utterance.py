@@ -197,6 +197,15 @@ def test_a_whole_record() -> None:
     assert (record.lost_ms, record.complete) == (0, True)
 
 
+def test_text_that_was_only_ever_tentative_is_news_without_words() -> None:
+    made = sent("de")
+    record = made.record({None})
+    assert record is not None
+    assert (record.source_text, record.complete) == ("", False)
+    made.session_over(was_tentative=True, is_final=False, now=12)
+    assert made.record(NOTHING) == record
+
+
 def test_lost_audio_is_news_even_without_text() -> None:
     made = sent("de")
     made.lost_ms = 250.0

@@ -1,0 +1,672 @@
+"""The transcript book, as plays in virtual time: inputs, then exactly what is to be published."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from satellite.core.events import Segment, SpeechChunk, Stream, TranscriptUpdated
+from satellite.core.transcript import (
+    MAX_COMPLETED,
+    MAX_OPEN,
+    BookOutput,
+    BookSettings,
+    SegmentConcluded,
+    TentativeChanged,
+    TranscriptBook,
+    UtteranceCompleted,
+    UtteranceRecord,
+)
+
+NOON = 1_795_262_400.0
+ANY_TIME = (0.0, 1.0)
+
+
+def segment(
+    text: str,
+    span: tuple[float, float] = ANY_TIME,
+    uid: str | None = "u1",
+    language: str = "en",
+    who: str | None = None,
+) -> Segment:
+    return Segment(text, language, NOON + span[0], NOON + span[1], uid, who)
+
+
+def source(concluded: list[Segment] | None = None, tentative: list[Segment] | None = None) -> TranscriptUpdated:
+    return TranscriptUpdated(Stream.SOURCE, None, tuple(concluded or ()), tuple(tentative or ()))
+
+
+def target(
+    language: str, concluded: list[Segment] | None = None, tentative: list[Segment] | None = None
+) -> TranscriptUpdated:
+    return TranscriptUpdated(Stream.TARGET, language, tuple(concluded or ()), tuple(tentative or ()))
+
+
+def speech(text: str | None, duration_ms: int = 500, language: str = "de") -> SpeechChunk:
+    return SpeechChunk(language, "audio/pcm", (), (b"",), duration_ms, text)
+
+
+def record_of(output: BookOutput) -> UtteranceRecord:
+    assert isinstance(output, UtteranceCompleted)
+    return output.record
+
+
+def brief(output: BookOutput) -> str:
+    """One line a play can be read by."""
+    if isinstance(output, SegmentConcluded):
+        return f"{output.id}: {output.text}"
+    if isinstance(output, TentativeChanged):
+        return f"{output.utterance_id} {output.language}? {output.text}"
+    record = output.record
+    translations = "".join(f" {language}={text}" for language, text in record.translations)
+    return f"{record.id} {'complete' if record.complete else 'INCOMPLETE'}: {record.source_text}{translations}"
+
+
+@dataclass
+class Play:
+    """A book on a stage with a clock that only the play moves."""
+
+    settings: BookSettings = field(default_factory=lambda: BookSettings((), None))
+    now: float = 100.0
+
+    def __post_init__(self) -> None:
+        self.book = TranscriptBook(self.settings)
+
+    def talk(self, uid: str = "u1", at_s: float = 0.0, length_s: float = 2.0) -> None:
+        self.book.utterance_started(uid, NOON + at_s)
+        self.book.utterance_ended(uid, NOON + at_s + length_s, "silence", self.now)
+        self.book.utterance_sent(uid, self.now)
+
+    def updated(self, event: TranscriptUpdated) -> None:
+        self.book.updated(event, self.now)
+
+    def spoke(self, text: str | None, duration_ms: int = 500) -> str | None:
+        return self.book.spoke(speech(text, duration_ms), self.now)
+
+    def settle(self, uid: str = "u1") -> None:
+        self.book.utterance_settled(uid, self.now)
+
+    def wait_for_deadline(self) -> float:
+        """Let the next deadline come; returns how many seconds that took."""
+        deadline = self.book.next_deadline()
+        assert deadline is not None
+        waited, self.now = deadline - self.now, deadline
+        self.book.deadline_reached(self.now)
+        return waited
+
+    def out(self) -> list[str]:
+        return [brief(output) for output in self.book.outputs()]
+
+
+# --- segments -----------------------------------------------------------------------------------------------------
+
+
+def test_concluded_segments_are_published_whole() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment(" Hello", (0.2, 0.9), who="A")]))
+    play.updated(target("de", [segment("Hallo", (0.3, 0.8), language="DE-de")]))
+    assert play.book.outputs() == [
+        SegmentConcluded("u1-source-1", "u1", Stream.SOURCE, "en", "Hello", NOON + 0.2, NOON + 0.9, "A"),
+        SegmentConcluded("u1-de-1", "u1", Stream.TARGET, "de", "Hallo", NOON + 0.3, NOON + 0.8, None),
+    ]
+    assert play.book.outputs() == []
+
+
+def test_ids_count_per_utterance_and_stream() -> None:
+    play = Play()
+    play.talk("u1")
+    play.talk("u2", at_s=5)
+    play.updated(source([segment("a"), segment("b", (1, 2)), segment("c", (5, 6), "u2")]))
+    play.updated(target("de", [segment("A"), segment("B", (1, 2)), segment("C", (5, 6), "u2")]))
+    assert play.out() == [
+        "u1-source-1: a",
+        "u1-source-2: b",
+        "u2-source-1: c",
+        "u1-de-1: A",
+        "u1-de-2: B",
+        "u2-de-1: C",
+    ]
+
+
+def test_text_without_blanks_is_joined_without_blanks() -> None:
+    play = Play(BookSettings(("ja",), None))
+    play.talk()
+    play.updated(source([segment("Turn"), segment(" on", (1, 2))]))
+    play.updated(target("ja", [segment("電気を"), segment("つけて", (1, 2))]))
+    play.settle()
+    assert play.out()[-1] == "u1 complete: Turn on ja=電気をつけて"
+
+
+def test_duplicates_and_blank_texts_produce_nothing() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment("Hello"), segment(""), segment("Hello"), segment("  ", (1, 2))]))
+    play.updated(source([segment("Hello")]))
+    play.updated(source())
+    assert play.out() == ["u1-source-1: Hello"]
+    assert play.book.counters.duplicate_segments == 2
+
+
+def test_the_same_words_again_are_no_duplicate() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment("no", (0, 1)), segment("no", (1, 2))]))
+    assert play.out() == ["u1-source-1: no", "u1-source-2: no"]
+
+
+# --- tentative text -----------------------------------------------------------------------------------------------
+
+
+def test_the_tail_is_replaced_as_a_whole() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.updated(source(tentative=[segment("Accendi la", (0.4, 1), language="it")]))
+    play.updated(
+        source(
+            [segment("Accendi la luce", (0.4, 1.4), language="it")],
+            [segment(" in", (1.4, 1.6), language="it"), segment(" cucina.", (1.6, 2.2), language="it")],
+        )
+    )
+    play.updated(source([segment(" in cucina.", (1.4, 2.2), language="it")]))
+    assert play.book.outputs() == [
+        TentativeChanged("u1", Stream.SOURCE, "it", "Accendi la", NOON + 0.4, NOON + 1),
+        SegmentConcluded("u1-source-1", "u1", Stream.SOURCE, "it", "Accendi la luce", NOON + 0.4, NOON + 1.4, None),
+        TentativeChanged("u1", Stream.SOURCE, "it", "in cucina.", NOON + 1.4, NOON + 2.2),
+        SegmentConcluded("u1-source-2", "u1", Stream.SOURCE, "it", "in cucina.", NOON + 1.4, NOON + 2.2, None),
+        TentativeChanged("u1", Stream.SOURCE, "it", "", NOON + 1.4, NOON + 2.2),
+    ]
+
+
+def test_a_tail_that_did_not_change_is_not_published_again() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    for _ in range(3):
+        play.updated(target("de", tentative=[segment("Licht", language="de-DE")]))
+    for _ in range(3):
+        play.updated(target("de"))
+    assert play.out() == ["u1 de? Licht", "u1 de? "]
+
+
+def test_a_blank_tail_is_no_tail_but_blanks_inside_count() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.updated(source(tentative=[segment(" ")]))
+    play.updated(source(tentative=[segment(" ", (0, 1)), segment("a", (1, 2)), segment(" "), segment("b", (2, 3))]))
+    assert play.book.outputs() == [TentativeChanged("u1", Stream.SOURCE, "en", "a b", NOON + 1, NOON + 3)]
+    play.updated(source(tentative=[segment(" ")]))
+    assert play.out() == ["u1 en? "]
+
+
+def test_streams_do_not_touch_each_other() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.updated(source(tentative=[segment("yes")]))
+    play.updated(target("de", tentative=[segment("ja")]))
+    play.updated(target("fr", tentative=[segment("oui")]))
+    play.updated(target("de"))
+    assert play.out() == ["u1 en? yes", "u1 de? ja", "u1 fr? oui", "u1 de? "]
+
+
+def test_a_tail_over_two_utterances_begins_in_the_first() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u2", NOON + 5)
+    play.updated(source(tentative=[segment("one", (1, 2)), segment(" two", (5, 6), "u2")]))
+    assert play.out() == ["u1 en? one two"]
+
+
+# --- text without a home ------------------------------------------------------------------------------------------
+
+
+def test_text_of_an_unknown_utterance_goes_to_the_nearest() -> None:
+    play = Play()
+    play.talk("u1")
+    play.talk("u2", at_s=10)
+    play.updated(source([segment("a", (2.5, 4), None), segment("b", (8, 9.5), "who?"), segment("c", (99, 100), None)]))
+    assert [
+        (output.id, output.start_s - NOON, output.end_s - NOON)
+        for output in play.book.outputs()
+        if isinstance(output, SegmentConcluded)
+    ] == [("u1-source-1", 2, 2), ("u2-source-1", 10, 10), ("u2-source-2", 12, 12)]
+
+
+def test_an_open_utterance_takes_what_comes_later_and_keeps_its_times() -> None:
+    play = Play()
+    play.talk("u1")
+    play.book.utterance_started("u2", NOON + 10)
+    play.updated(source([segment("a", (50, 51), None), segment("b", (7, 8), None), segment("c", (-9, -8), None)]))
+    assert [
+        (output.id, output.start_s - NOON, output.end_s - NOON)
+        for output in play.book.outputs()
+        if isinstance(output, SegmentConcluded)
+    ] == [("u2-source-1", 50, 51), ("u2-source-2", 10, 10), ("u1-source-1", 0, 0)]
+
+
+def test_text_before_anybody_spoke_is_counted_and_dropped() -> None:
+    play = Play()
+    play.updated(source([segment("ghost", uid=None)], [segment("ghost", uid="u0")]))
+    assert play.out() == []
+    assert play.book.counters.homeless_segments == 1
+
+
+def test_inputs_for_unknown_utterances_are_ignored() -> None:
+    play = Play()
+    play.book.utterance_ended("u0", NOON, "silence", play.now)
+    play.book.utterance_sent("u0", play.now)
+    play.settle("u0")
+    play.book.audio_lost("u0", 100)
+    assert play.out() == []
+    assert play.book.next_deadline() is None
+
+
+def test_starting_twice_starts_once() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.talk("u1")
+    play.updated(source([segment("a")]))
+    play.settle()
+    assert play.out() == ["u1-source-1: a", "u1 complete: a"]
+    assert play.book.next_deadline() is None
+
+
+# --- completion ---------------------------------------------------------------------------------------------------
+
+
+def test_an_utterance_with_everything() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.book.utterance_started("u1", NOON)
+    play.updated(source([segment("Good morning.", (0, 2))]))
+    play.updated(target("de", [segment("Guten Morgen.", (0, 1.9))]))
+    play.book.utterance_ended("u1", NOON + 2.5, "silence", play.now)
+    play.book.utterance_sent("u1", play.now)
+    play.settle()
+    assert play.spoke("Guten", 400) == "u1"
+    assert play.out() == ["u1-source-1: Good morning.", "u1-de-1: Guten Morgen."]
+    assert play.spoke(" Morgen.", 600) == "u1"
+    (output,) = play.book.outputs()
+    assert record_of(output) == UtteranceRecord(
+        id="u1",
+        start_s=NOON,
+        end_s=NOON + 2.5,
+        source_language="en",
+        source_text="Good morning.",
+        translations=(("de", "Guten Morgen."),),
+        speech_language="de",
+        speech_ms=1000,
+        lost_ms=0,
+        complete=True,
+        reason="silence",
+    )
+    assert play.book.next_deadline() is None
+
+
+def test_without_a_settled_event_silence_settles() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment("Hello")]))
+    play.now += 2
+    play.updated(source([segment(" you", (1, 2))]))
+    assert play.wait_for_deadline() == 3
+    assert play.out() == ["u1-source-1: Hello", "u1-source-2: you", "u1 complete: Hello you"]
+
+
+def test_a_deadline_that_comes_early_changes_nothing() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment("Hello")]))
+    play.now += 2.9
+    play.book.deadline_reached(play.now)
+    assert play.out() == ["u1-source-1: Hello"]
+
+
+def test_a_translation_that_trails() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk()
+    play.updated(source([segment("Good morning.", (0, 2))]))
+    play.settle()
+    play.now += 5
+    play.updated(target("de", [segment("Guten", (0, 1))], [segment(" Morgen.", (1, 2))]))
+    play.now += 7
+    play.updated(target("de", [segment(" Morgen.", (1, 2))]))
+    assert play.out()[-2:] == ["u1 de? ", "u1 complete: Good morning. de=Guten Morgen."]
+
+
+def test_a_translation_that_never_comes() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk()
+    play.updated(source([segment("Good morning.")]))
+    play.settle()
+    assert play.wait_for_deadline() == 8
+    assert play.out()[-1] == "u1 INCOMPLETE: Good morning."
+
+
+def test_a_translation_that_stays_tentative() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk()
+    play.updated(source([segment("Good morning.")]))
+    play.updated(target("de", [segment("Guten")], [segment(" Morgen")]))
+    play.settle()
+    assert play.wait_for_deadline() == 8
+    assert play.out()[-1] == "u1 INCOMPLETE: Good morning. de=Guten"
+
+
+def test_source_text_that_stays_tentative_although_later_text_comes() -> None:
+    play = Play()
+    play.talk("u1")
+    play.book.utterance_started("u2", NOON + 5)
+    play.updated(source([segment("Well,")]))
+    for number in range(11):
+        play.updated(source(tentative=[segment(" hm", (1, 2)), segment(f" {number}", (5, 6), "u2")]))
+        play.now += 1
+    assert "u1 INCOMPLETE: Well," not in play.out()
+    play.book.deadline_reached(play.now)
+    assert play.out() == ["u1 INCOMPLETE: Well,"]
+
+
+def test_a_repeated_guess_is_no_progress() -> None:
+    play = Play()
+    play.talk()
+    for _ in range(11):
+        play.updated(source(tentative=[segment("hm")]))
+        play.now += 1
+    play.updated(source(tentative=[segment("hm")]))
+    assert play.out() == ["u1 en? hm", "u1 INCOMPLETE: "]
+
+
+def test_speech_that_never_comes() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk()
+    play.updated(source([segment("Good morning.")]))
+    play.updated(target("de", [segment("Guten Morgen.")]))
+    play.settle()
+    play.now += 1
+    play.spoke("Guten", 300)
+    assert play.wait_for_deadline() == 8
+    assert play.out()[-1] == "u1 complete: Good morning. de=Guten Morgen."
+
+
+def test_lost_audio_makes_it_incomplete() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.book.audio_lost("u1", 300)
+    play.book.audio_lost("u1", 200)
+    play.talk()
+    play.settle()
+    (output,) = play.book.outputs()
+    assert (record_of(output).lost_ms, record_of(output).complete) == (500, False)
+
+
+def test_noise_is_no_news() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk()
+    assert play.wait_for_deadline() == 3
+    assert play.out() == []
+    assert play.book.counters.silent_utterances == 1
+    assert play.book.next_deadline() is None
+
+
+def test_audio_that_waits_for_a_link_keeps_its_utterance_open() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
+    play.now += 3600
+    play.book.deadline_reached(play.now)
+    assert play.book.next_deadline() is None
+    play.book.session_over(play.now)
+    play.book.utterance_sent("u1", play.now)
+    play.updated(source([segment("Late but whole.")]))
+    play.settle()
+    assert play.out() == ["u1-source-1: Late but whole.", "u1 complete: Late but whole."]
+
+
+def test_settings_hold_for_utterances_begun_under_them() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk("u1")
+    play.book.configure(BookSettings((), None))
+    play.talk("u2", at_s=5)
+    play.updated(source([segment("one"), segment("two", (5, 6), "u2")]))
+    play.settle("u1")
+    play.settle("u2")
+    assert play.out() == ["u1-source-1: one", "u2-source-1: two"]
+    play.updated(target("de", [segment("eins")]))
+    assert play.out() == ["u1-de-1: eins", "u1 complete: one de=eins", "u2 complete: two"]
+
+
+def test_completion_keeps_the_order_of_speaking() -> None:
+    play = Play()
+    play.talk("u1")
+    play.talk("u2", at_s=5)
+    play.updated(source([segment("two", (5, 6), "u2")]))
+    play.settle("u2")
+    assert play.out() == ["u2-source-1: two"]
+    play.updated(source([segment("one")]))
+    play.settle("u1")
+    assert play.out() == ["u1-source-1: one", "u1 complete: one", "u2 complete: two"]
+
+
+def test_late_text_is_published_but_completes_nothing_twice() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk()
+    play.updated(source([segment("one")]))
+    play.settle()
+    play.wait_for_deadline()
+    assert play.out()[-1] == "u1 INCOMPLETE: one"
+    play.updated(source([segment("more", (1, 2))]))
+    play.updated(target("de", [segment("eins")]))
+    play.settle()
+    assert play.out() == ["u1-source-2: more", "u1-de-1: eins"]
+    assert play.spoke("eins") == "u1"
+
+
+# --- speech -------------------------------------------------------------------------------------------------------
+
+
+def two_spoken() -> Play:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk("u1")
+    play.talk("u2", at_s=5)
+    return play
+
+
+def test_speech_finds_its_utterance_by_its_text() -> None:
+    play = two_spoken()
+    play.updated(target("de", [segment("Eins."), segment(" Zwei.", (5, 6), "u2")]))
+    assert [play.spoke(text) for text in ("Eins.", None, "", " ", "Zwei.", None)] == ["u1"] * 4 + ["u2"] * 2
+
+
+def test_speech_before_its_text_goes_to_the_oldest_without_speech() -> None:
+    play = two_spoken()
+    assert play.spoke("Eins.") == "u1"
+    assert play.spoke(None) == "u1"
+    assert play.spoke("Zwei.") == "u2"
+    assert play.spoke("Drei.") == "u2", "all have speech: the newest"
+
+
+def test_speech_before_its_text_prefers_an_utterance_with_words() -> None:
+    play = two_spoken()
+    play.updated(source([segment("two", (5, 6), "u2")]))
+    assert play.spoke("Zwei.") == "u2"
+
+
+def test_speech_that_begins_without_text() -> None:
+    play = two_spoken()
+    assert play.spoke(None) == "u1"
+
+
+def test_speech_before_anybody_spoke() -> None:
+    assert Play().spoke("Eins.") is None
+
+
+def test_speech_in_a_language_nobody_asked_for_is_assigned_too() -> None:
+    play = Play()
+    play.talk()
+    play.updated(target("de", [segment("Eins.")]))
+    assert play.spoke("Eins.") == "u1"
+
+
+# --- the end of a session -----------------------------------------------------------------------------------------
+
+
+def test_session_over_with_tentative_text_left() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk("u1")
+    play.updated(source([segment("Good")], [segment(" morning")]))
+    play.updated(target("de", tentative=[segment("Guten")]))
+    play.out()
+    play.book.session_over(play.now)
+    assert play.out() == ["u1 en? ", "u1 de? ", "u1 INCOMPLETE: Good"]
+    assert play.book.next_deadline() is None
+
+
+def test_session_over_with_everything_concluded() -> None:
+    play = Play(BookSettings(("de",), "de"))
+    play.talk("u1")
+    play.updated(source([segment("Yes.")]))
+    play.updated(target("de", [segment("Ja.")]))
+    play.book.session_over(play.now)
+    assert play.out()[-1] == "u1 complete: Yes. de=Ja."
+
+
+def test_an_utterance_over_two_sessions() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON)
+    play.updated(source([segment("Good")], [segment(" morn", (1, 2))]))
+    play.book.session_over(play.now)
+    assert play.out() == ["u1-source-1: Good", "u1 en? morn", "u1 en? "]
+    play.talk("u1", length_s=5)
+    play.updated(source([segment("day", (2, 3))]))
+    play.settle()
+    assert play.out() == ["u1-source-2: day", "u1 INCOMPLETE: Goodday"]
+
+
+def test_the_last_session_leaves_nothing_open() -> None:
+    play = Play()
+    play.talk("u1")
+    play.updated(source([segment("one")]))
+    play.book.utterance_started("u2", NOON + 5)
+    play.updated(source([segment("two", (5, 6), "u2")]))
+    play.book.session_over(play.now, is_final=True)
+    assert play.out()[-2:] == ["u1 complete: one", "u2 INCOMPLETE: two"]
+    assert play.book.next_deadline() is None
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def test_too_many_open_utterances_complete_as_they_are() -> None:
+    play = Play()
+    for number in range(MAX_OPEN + 1):
+        play.book.utterance_started(f"u{number}", NOON + number)
+    play.updated(source([segment("five", (5, 6), "u5")]))
+    assert play.book.counters.silent_utterances == 1, "the oldest"
+
+
+def test_completed_utterances_are_forgotten_in_the_end() -> None:
+    play = Play()
+    for number in range(MAX_COMPLETED + 1):
+        play.talk(f"u{number}", at_s=number * 10)
+        play.settle(f"u{number}")
+    play.updated(source([segment("one", (10, 11), "u1"), segment("nought", (0, 1), "u0")]))
+    assert play.out() == ["u1-source-1: one", "u1-source-2: nought"]
+
+
+# --- whatever comes -----------------------------------------------------------------------------------------------
+
+LANGUAGES = ("de", "fr")
+texts = st.sampled_from(["", " ", "ja", " nein", "電気", "Guten Morgen."])
+spans = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (float(min(pair)), float(max(pair))))
+uids = st.none() | st.integers(0, 8).map(lambda number: f"u{number}")
+segments = st.lists(st.builds(segment, texts, spans, uids), max_size=3)
+
+
+class AnyCourse(RuleBasedStateMachine):
+    """Inputs in any order: what is published stays consistent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.book = TranscriptBook(BookSettings(("de",), "de"))
+        self.now = 0.0
+        self.started = 0
+        self.ids: set[str] = set()
+        self.completed: list[str] = []
+        self.shown: dict[tuple[Stream, str | None], str] = {}
+
+    @rule()
+    def start(self) -> None:
+        if self.started:
+            self.book.utterance_ended(f"u{self.started - 1}", NOON + 5 * self.started, "silence", self.now)
+        self.book.utterance_started(f"u{self.started}", NOON + 5 * self.started)
+        self.started += 1
+
+    @precondition(lambda self: self.started)
+    @rule(data=st.data(), is_settled=st.booleans())
+    def progress(self, data: st.DataObject, is_settled: bool) -> None:
+        uid = f"u{data.draw(st.integers(0, self.started - 1))}"
+        (self.book.utterance_settled if is_settled else self.book.utterance_sent)(uid, self.now)
+
+    @rule(language=st.sampled_from((None, *LANGUAGES)), concluded=segments, tentative=segments)
+    def update(self, language: str | None, concluded: list[Segment], tentative: list[Segment]) -> None:
+        stream = Stream.TARGET if language else Stream.SOURCE
+        self.book.updated(TranscriptUpdated(stream, language, tuple(concluded), tuple(tentative)), self.now)
+
+    @rule(text=st.none() | texts)
+    def speak(self, text: str | None) -> None:
+        assert (self.book.spoke(speech(text), self.now) is None) == (self.started == 0)
+
+    @rule(seconds=st.integers(1, 5))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+        deadline = self.book.next_deadline()
+        if deadline is not None and deadline <= self.now:
+            self.book.deadline_reached(self.now)
+
+    @rule(is_final=st.booleans())
+    def session_over(self, is_final: bool) -> None:
+        self.book.session_over(self.now, is_final)
+
+    @invariant()
+    def consistent(self) -> None:
+        for output in self.book.outputs():
+            if isinstance(output, SegmentConcluded):
+                assert output.id not in self.ids
+                assert output.text
+                assert output.text == output.text.strip()
+                assert output.start_s <= output.end_s
+                self.ids.add(output.id)
+            elif isinstance(output, TentativeChanged):
+                key = (output.stream, output.language if output.stream is Stream.TARGET else None)
+                assert output.text or self.shown.get(key), "cleared what was not shown"
+                self.shown[key] = output.text
+            else:
+                self.completed.append(output.record.id)
+        numbers = [int(uid[1:]) for uid in self.completed]
+        assert numbers == sorted(set(numbers))
+        deadline = self.book.next_deadline()
+        assert deadline is None or deadline > self.now
+
+    def teardown(self) -> None:
+        self.book.session_over(self.now, is_final=True)
+        self.consistent()
+        assert not any(self.shown.values())
+        assert self.book.next_deadline() is None
+
+
+TestAnyCourse = AnyCourse.TestCase
+TestAnyCourse.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a", " b", "c", " "]), max_size=8), st.lists(st.integers(0, 8), max_size=4))
+def test_however_text_is_cut_into_updates_the_whole_is_the_same(pieces: list[str], cuts: list[int]) -> None:
+    play = Play()
+    play.talk(length_s=10)
+    concluded = [segment(text, (number, number + 1)) for number, text in enumerate(pieces)]
+    edges = [0, *sorted(cuts), len(concluded)]
+    for first, last in pairwise(edges):
+        play.updated(source(concluded[first:last], concluded[last:]))
+    play.settle()
+    completed = [output.record.source_text for output in play.book.outputs() if isinstance(output, UtteranceCompleted)]
+    assert completed == [text for text in ["".join(pieces).strip()] if text]
