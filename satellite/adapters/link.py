@@ -1,0 +1,292 @@
+"""SessionDriver: the only interpreter of a session's actions, over HTTP and WebSocket. It holds no policy."""
+
+import asyncio
+import functools
+import ipaddress
+import logging
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from satellite.adapters import httpcall
+from satellite.backends.base import (
+    Action,
+    BackendSession,
+    CloseSocket,
+    HttpFailed,
+    HttpRequest,
+    HttpResponse,
+    OpenSocket,
+    SendBytes,
+    SendText,
+    SocketClosed,
+)
+from satellite.core.events import VoiceEvent
+from satellite.errors import ErrorCategory, LocalMisuse
+from satellite.ports import Clock
+
+if TYPE_CHECKING:
+    from satellite.adapters.websocket import Connection
+
+_log = logging.getLogger(__name__)
+
+
+@functools.cache
+def shared_tls() -> ssl.SSLContext:
+    """The process's one TLS context: certificates and host names are always verified."""
+    return ssl.create_default_context()
+
+
+class SessionDriver:
+    """Drives one BackendSession (ports.VoiceLink): feed one input, drain, perform in order, re-arm one timer.
+
+    The session is started by its owner, before `run()` or during it. Sends leave synchronously with the call that
+    caused them; tasks exist only for requests, connections and endings.
+    """
+
+    def __init__(
+        self,
+        session: BackendSession,
+        on_event: Callable[[VoiceEvent], None],
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        *,
+        label: str = "voice",
+        send_deadline_s: float = 10.0,
+    ) -> None:
+        self._session = session
+        self._on_event = on_event
+        self._clock = clock
+        self._tls = tls
+        self._label = label
+        self._send_deadline_s = send_deadline_s
+        self._group: asyncio.TaskGroup | None = None
+        self._kick = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_at = 0.0
+        self._is_draining = False
+        self._is_winding_up = False
+        self._requests: set[asyncio.Task[None]] = set()
+        self._socket: _SocketLife | None = None
+
+    async def run(self) -> None:
+        """Drive the session until it is final and its socket is gone. Cancelling closes the socket at once."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._drain()
+                while not self._is_over():
+                    await self._kick.wait()
+                    self._kick.clear()
+                    self._pass_deadline()
+        finally:
+            self._group = None
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def wake(self) -> None:
+        """The session was called from outside: perform what it wants done, and re-arm the timer."""
+        if self._group is not None:
+            self._drain()
+
+    def _is_over(self) -> bool:
+        return self._session.state.is_final and self._socket is None and not self._requests
+
+    def _feed(self, give: Callable[[float], None]) -> None:
+        # A final session has said all it will: what still comes in belongs to nobody.
+        if not self._session.state.is_final:
+            give(self._clock.monotonic())
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._is_draining:  # called back from on_event: the loop below picks it up
+            return
+        self._is_draining = True
+        try:
+            self._drain_all()
+        finally:
+            self._is_draining = False
+        self._arm()
+        if self._session.state.is_final:
+            self._kick.set()
+
+    def _drain_all(self) -> None:
+        while True:
+            actions, events = self._session.actions(), self._session.events()
+            if self._session.state.is_final and not self._is_winding_up:
+                self._abandon_requests()
+            for action in actions:
+                self._perform(action)
+            for event in events:
+                self._on_event(event)
+            if not actions and not events:
+                break
+        if self._session.state.is_final and self._socket is not None:
+            self._socket.close(CloseSocket())
+
+    def _abandon_requests(self) -> None:
+        """Nobody waits any longer for what was asked before the end; what the end itself asks for is still done."""
+        self._is_winding_up = True
+        for request in self._requests:
+            request.cancel()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case SendBytes(data):
+                self._send(data)
+            case SendText(text):
+                self._send(text)
+            case HttpRequest():
+                self._request(action)
+            case OpenSocket():
+                self._open(action)
+            case CloseSocket() if self._socket is not None:
+                self._socket.close(action)
+
+    def _send(self, data: str | bytes) -> None:
+        if self._socket is not None and self._socket.connection is not None:
+            self._socket.connection.send_now(data)
+
+    def _request(self, action: HttpRequest) -> None:
+        task = self._tasks.create_task(self._exchange(action), name="satellite.link.request")
+        self._requests.add(task)
+        task.add_done_callback(self._request_done)
+
+    def _request_done(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        self._kick.set()
+
+    async def _exchange(self, action: HttpRequest) -> None:
+        objection = _objection(action.url, "http", "https")
+        answer: HttpResponse | HttpFailed
+        if objection is not None:
+            answer = HttpFailed(objection, was_sent=False, category=ErrorCategory.INVALID_REQUEST)
+        else:
+            answer = await httpcall.perform(action, self._tls or shared_tls())
+        if isinstance(answer, HttpResponse):
+            _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
+            self._feed(functools.partial(self._session.http_response, answer))
+        else:
+            _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
+            self._feed(functools.partial(self._session.http_failed, answer))
+
+    def _open(self, action: OpenSocket) -> None:
+        if self._socket is not None:
+            raise LocalMisuse("OpenSocket while a socket is open")
+        self._socket = _SocketLife(self._tasks)
+        self._tasks.create_task(self._converse(action, self._socket), name="satellite.link.socket")
+
+    async def _converse(self, action: OpenSocket, life: "_SocketLife") -> None:
+        objection = _objection(action.url, "ws", "wss")
+        if objection is not None:
+            closed = SocketClosed(was_open=False, reason=objection)
+        else:
+            closed = await life.live(action, self._tls or shared_tls(), self._opened, self._message)
+        how = "closed" if closed.was_open else "not connected"
+        _log.info("%s: %s: code %s, %s", self._label, how, closed.code, closed.reason or "no reason given")
+        self._socket = None
+        self._feed(functools.partial(self._session.socket_closed, closed))
+        self._kick.set()
+
+    def _opened(self, connection: "Connection") -> None:
+        connection.send_deadline_s = self._send_deadline_s
+        _log.info("%s: connected", self._label)
+        self._feed(self._session.socket_opened)
+
+    def _message(self, data: str | bytes) -> None:
+        self._feed(functools.partial(self._session.message, data))
+
+    @property
+    def _tasks(self) -> asyncio.TaskGroup:
+        if self._group is None:
+            raise LocalMisuse("the link is not running")
+        return self._group
+
+    def _arm(self) -> None:
+        """Have a timer that is due no later than the session's deadline; one that is early just looks again."""
+        deadline = self._session.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer_due_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due_at = deadline
+        delay_s = max(0.0, deadline - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._timer_rang)
+
+    def _timer_rang(self) -> None:
+        self._timer = None
+        self._kick.set()
+
+    def _pass_deadline(self) -> None:
+        deadline = self._session.next_deadline()
+        if deadline is not None and deadline <= self._clock.monotonic():
+            self._feed(self._session.deadline_reached)
+        else:
+            self._arm()
+
+
+class _SocketLife:
+    """One socket from dial to its end; can be closed at any point of it."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self.connection: Connection | None = None
+        self._tasks = tasks
+        self._dialling: asyncio.Timeout | None = None
+        self._is_closing = False
+
+    async def live(
+        self,
+        action: OpenSocket,
+        tls: ssl.SSLContext,
+        on_open: Callable[["Connection"], None],
+        on_message: Callable[[str | bytes], None],
+    ) -> SocketClosed:
+        """Dial, report, receive, and leave nothing behind."""
+        from satellite.adapters import websocket  # noqa: PLC0415 - loaded only when used
+
+        given_up = SocketClosed(was_open=False, reason="given up while connecting")
+        if self._is_closing:
+            return given_up
+        try:
+            async with asyncio.timeout(None) as self._dialling:
+                connection = await websocket.dial(action, tls)
+        except websocket.DialError as failure:
+            return failure.closed
+        except TimeoutError:
+            return given_up
+        try:
+            self.connection = connection
+            on_open(connection)
+            return await connection.receive(on_message)
+        finally:
+            await connection.cut("the link ended")
+
+    def close(self, action: CloseSocket) -> None:
+        """Begin the ending; while still dialling, give the dial up. The first call counts."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        if self.connection is not None:
+            self._tasks.create_task(self.connection.end(action.code, action.reason), name="satellite.link.close")
+        elif self._dialling is not None:
+            self._dialling.reschedule(0.0)
+
+
+def _objection(url: str, plain: str, secure: str) -> str | None:
+    """Why this address must not be used: secrets go in plain text to this machine only."""
+    parts = urlsplit(url)
+    if parts.scheme == secure or (parts.scheme == plain and _is_loopback(parts.hostname or "")):
+        return None
+    if parts.scheme == plain:
+        return f"{plain}:// is for this machine only, use {secure}://"
+    return f"not a {secure}:// address"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
