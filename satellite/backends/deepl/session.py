@@ -1,0 +1,171 @@
+"""DeepLSession: one conversation with the DeepL Voice API, over as many connections as it takes.
+
+The parts: Admission gets connections, Sender says what goes out when, Inbox reads what comes in, Ending waits for the
+last words, and Lifecycle holds the state with its table of moves. Here the driver's inputs are led to them.
+"""
+
+from satellite.backends.base import (
+    Action,
+    HttpFailed,
+    HttpResponse,
+    SessionCounters,
+    SessionSetup,
+    SessionState,
+    SocketClosed,
+)
+from satellite.backends.deepl.admission import Admission
+from satellite.backends.deepl.conversation import Conversation
+from satellite.backends.deepl.ending import Ending
+from satellite.backends.deepl.inbox import Inbox
+from satellite.backends.deepl.messages import codec_for
+from satellite.backends.deepl.options import DeepLOptions
+from satellite.backends.deepl.pacer import CATCH_UP_SPEED
+from satellite.backends.deepl.progress import Progress
+from satellite.backends.deepl.sender import Sender
+from satellite.backends.lifecycle import Lifecycle
+from satellite.core.audio import RATE_HZ
+from satellite.core.events import SessionOpened, VoiceEvent
+from satellite.core.timeline import Timeline
+from satellite.errors import LocalMisuse
+
+FINISH_MARGIN_S = 30.0
+"""For connecting and for the last text, besides the time that the backlog takes."""
+
+
+class DeepLSession:
+    """A BackendSession for the DeepL Voice API."""
+
+    def __init__(self, options: DeepLOptions, setup: SessionSetup) -> None:
+        self.counters = SessionCounters()
+        self._life = Lifecycle()
+        self._ending = Ending(speaks=setup.speech_language is not None)
+        self._progress = Progress()
+        self._timeline = Timeline()
+        self._backlog = setup.backlog
+        codec = codec_for(options.message_format)
+        shared = Conversation(setup, codec, self._life, self.counters, self._timeline, self._progress, self._ending)
+        self._admission = Admission(options, setup, self._life)
+        self._sender = Sender(shared)
+        self._inbox = Inbox(shared, options.speech_media)
+        self._finish_by: float | None = None
+
+    @property
+    def state(self) -> SessionState:
+        """Where in its life the session is."""
+        return self._life.state
+
+    def start(self, now: float) -> None:
+        """Ask for a session, unless only ends of utterances wait, which need none. Legal in IDLE only."""
+        if self._life.state is not SessionState.IDLE:
+            raise LocalMisuse(f"start while {self._life.state.value}")
+        if self._backlog.samples or self._backlog.is_empty:
+            self._admission.request()
+        else:
+            self._sender.take_marks(now)
+            self._inbox.conclude()
+            self._life.end("nothing to send", expected=True)
+
+    def audio_ready(self, now: float) -> None:
+        """Send what may be sent by now. Legal in every state."""
+        self._sender.pump(now)
+
+    def finish(self, now: float) -> None:
+        """Send what waits, end the stream, wait (bounded) for the last text. Legal in every state."""
+        if self._life.is_final or self._finish_by is not None:
+            return
+        self._finish_by = now + self._backlog.samples / RATE_HZ / CATCH_UP_SPEED + FINISH_MARGIN_S
+        self._sender.finish()
+        has_result_to_come = self.counters.connections > 0 and (self._progress.is_pending or self._inbox.is_pending)
+        if self._life.state in (SessionState.STREAMING, SessionState.ENDING) or has_result_to_come:
+            self._sender.pump(now)
+        elif not self._backlog.samples:
+            self._sender.take_marks(now)
+            self._inbox.conclude()
+            self._life.end("finished", expected=True)
+        elif self._life.state is SessionState.IDLE:
+            self._admission.request()
+
+    def close(self, now: float) -> None:  # noqa: ARG002 - the interface gives every input the time
+        """End at once; nothing more is waited for. Legal in every state."""
+        self._life.end("closed", expected=True)
+
+    def http_response(self, response: HttpResponse, now: float) -> None:
+        """The answer to POST or GET."""
+        if self._life.require("http_response", SessionState.REQUESTING):
+            self._admission.answered(response, now)
+
+    def http_failed(self, failure: HttpFailed, now: float) -> None:
+        """POST or GET got no answer."""
+        if self._life.require("http_failed", SessionState.REQUESTING):
+            self._admission.unanswered(failure, now)
+
+    def socket_opened(self, now: float) -> None:
+        """The handshake succeeded."""
+        if not self._life.require("socket_opened", SessionState.CONNECTING):
+            return
+        resumed = self.counters.connections > 0
+        self.counters.connections += 1
+        self._life.report(SessionOpened(resumed, self._admission.trace_id))
+        self._admission.opened(now)
+        self._sender.opened(now, resumed=resumed)
+        if resumed:
+            self.counters.resumes += 1
+            self._timeline.reconnected()
+            self._inbox.reconnected()
+        if self._ending.has_begun:
+            self._life.move(SessionState.ENDING)
+            self._ending.resumed(now)
+        else:
+            self._life.move(SessionState.STREAMING)
+            self._sender.pump(now)
+
+    def message(self, data: str | bytes, now: float) -> None:
+        """A TEXT or BINARY message arrived."""
+        if self._life.require("message", SessionState.STREAMING, SessionState.ENDING):
+            self._admission.heard()
+            self._sender.heard()
+            self._ending.heard(now)
+            self._inbox.take(data, now)
+            self._sender.pump(now)
+
+    def socket_closed(self, closed: SocketClosed, now: float) -> None:
+        """The connection is gone or was never made."""
+        self._life.has_socket = False
+        if not self._life.require(
+            "socket_closed", SessionState.CONNECTING, SessionState.STREAMING, SessionState.ENDING
+        ):
+            return
+        if self._life.state is SessionState.CONNECTING:
+            self._admission.dial_failed(closed, now, self._sender.last_data_at)
+            return
+        self._sender.lost(now)
+        is_pending = self._progress.is_pending or self._inbox.is_pending
+        if self._ending.has_begun and (self._ending.was_resumed or not is_pending):
+            self._life.end("unconfirmed", expected=True)
+        else:
+            self._life.lost(f"closed with {closed.code} {closed.reason}")
+            self._admission.lost(closed, now, self._sender.last_data_at)
+
+    def next_deadline(self) -> float | None:
+        """When something is to be done without an input."""
+        if self._life.is_final:
+            return None
+        deadlines = (self._admission.deadline, self._sender.deadline, self._ending.deadline, self._finish_by)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def deadline_reached(self, now: float) -> None:
+        """Do what is due."""
+        if self._life.is_final:
+            return
+        self._admission.deadline_reached(now)
+        self._sender.pump(now)
+        if any(by is not None and now >= by for by in (self._ending.deadline, self._finish_by)):
+            self._life.end("unconfirmed", expected=True)
+
+    def actions(self) -> list[Action]:
+        """What is to be done, in order."""
+        return self._life.take_actions()
+
+    def events(self) -> list[VoiceEvent]:
+        """What happened, in order."""
+        return self._life.take_events()

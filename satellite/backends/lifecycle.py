@@ -1,0 +1,121 @@
+"""Lifecycle: the state of a session with its table of moves, and the two lists that the driver drains.
+
+```
+IDLE ──► REQUESTING ──► CONNECTING ──► STREAMING ──► ENDING ──► CLOSED
+              ▲  ▲───────────┘ │           │            │
+              └────────────────┼───────────┴────────────┘   connection lost: asked for again
+                               └──────────────────► ENDING  resumed after the end of the audio
+```
+
+Every state may move to CLOSED, every one but IDLE to FAILED; both are final and the first cause wins.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenSocket, SessionState
+from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, VoiceEvent
+from satellite.errors import LocalMisuse
+
+_FINAL = frozenset({SessionState.CLOSED, SessionState.FAILED})
+
+TRANSITIONS: Mapping[SessionState, frozenset[SessionState]] = {
+    SessionState.IDLE: frozenset({SessionState.REQUESTING, SessionState.CLOSED}),
+    SessionState.REQUESTING: frozenset({SessionState.CONNECTING}) | _FINAL,
+    SessionState.CONNECTING: frozenset({SessionState.STREAMING, SessionState.ENDING, SessionState.REQUESTING}) | _FINAL,
+    SessionState.STREAMING: frozenset({SessionState.ENDING, SessionState.REQUESTING}) | _FINAL,
+    SessionState.ENDING: frozenset({SessionState.REQUESTING}) | _FINAL,
+    SessionState.CLOSED: frozenset(),
+    SessionState.FAILED: frozenset(),
+}
+
+MAX_TEXT_CHARACTERS = 200
+
+
+class Lifecycle:
+    """Where in its life a session is, what it wants done and what happened."""
+
+    def __init__(self) -> None:
+        self.state = SessionState.IDLE
+        self.has_socket = False
+        self._actions: list[Action] = []
+        self._events: list[VoiceEvent] = []
+        self._secrets: list[str] = []
+
+    @property
+    def is_final(self) -> bool:
+        """True when the session is over."""
+        return self.state.is_final
+
+    def require(self, call: str, *states: SessionState) -> bool:
+        """Guard of an input: True to go on, False when it comes too late to matter; LocalMisuse in any other state."""
+        if self.is_final:
+            return False
+        if self.state not in states:
+            raise LocalMisuse(f"{call} while {self.state.value}")
+        return True
+
+    def move(self, state: SessionState) -> None:
+        """Enter a state; LocalMisuse when the table has no such move."""
+        if state not in TRANSITIONS[self.state]:
+            raise LocalMisuse(f"no way from {self.state.value} to {state.value}")
+        self.state = state
+
+    def act(self, action: Action) -> None:
+        """Want something done."""
+        if isinstance(action, OpenSocket):
+            self.has_socket = True
+        self._actions.append(action)
+
+    def report(self, event: VoiceEvent) -> None:
+        """Tell what happened."""
+        self._events.append(event)
+
+    def keep_secret(self, *secrets: str) -> None:
+        """Never let these appear in a reason or detail."""
+        self._secrets.extend(secrets)
+
+    def lost(self, reason: str) -> None:
+        """The connection ended unasked."""
+        self.report(ConnectionLost(self._presentable(reason)))
+
+    def end(self, reason: str, *, expected: bool) -> None:
+        """Be over in order; without effect when it is over already."""
+        self._finish(SessionState.CLOSED, SessionEnded(reason, expected))
+
+    def fail(self, failure: SessionFailed) -> None:
+        """Be over by a failure; without effect when it is over already."""
+        self._finish(SessionState.FAILED, replace(failure, detail=self._presentable(failure.detail)))
+
+    def take_actions(self) -> list[Action]:
+        """What is to be done, once."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def take_events(self) -> list[VoiceEvent]:
+        """What happened, once."""
+        events, self._events = self._events, []
+        return events
+
+    def _finish(self, state: SessionState, event: SessionEnded | SessionFailed) -> None:
+        if self.is_final:
+            return
+        self.move(state)
+        self._forget_undone()
+        if self.has_socket:
+            self.act(CloseSocket())
+            self.has_socket = False
+        self.report(event)
+
+    def _presentable(self, text: str) -> str:
+        """Text of the peer, fit for one line of a log: without secrets, printable, single blanks, capped."""
+        for secret in self._secrets:
+            text = text.replace(secret, "****")
+        line = " ".join("".join(char if char.isprintable() else " " for char in text[:4096]).split())
+        return line if len(line) <= MAX_TEXT_CHARACTERS else f"{line[: MAX_TEXT_CHARACTERS - 1]}…"
+
+    def _forget_undone(self) -> None:
+        """Nobody needs an answer any more: requests and dials that were not begun are not begun."""
+        if any(isinstance(action, OpenSocket) for action in self._actions):
+            self.has_socket = False
+        self._actions = [action for action in self._actions if not isinstance(action, HttpRequest | OpenSocket)]
