@@ -58,6 +58,6 @@ class BlockStamper:
         if self._anchor_s is None:
             return arrival_anchor_s
         late_s = arrival_anchor_s - self._anchor_s
-        if late_s <= 0 or late_s > GAP_S:
+        if late_s > GAP_S:
             return arrival_anchor_s
         return self._anchor_s + min(late_s, samples / self._rate_hz * DRIFT_LIMIT)

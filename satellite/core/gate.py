@@ -225,8 +225,8 @@ class VadGate:
         self._is_held = True
         if self._state is GateState.STOPPING:
             self._state = next_state(self._state, Cause.HELD)
-        if self._is_suppressed or self.is_open or not (self._pre_roll.samples or self._onset.frames):
-            return []
+        if self.is_open or not (self._pre_roll.samples or self._onset.frames):
+            return []  # suppressed is among these: it keeps nothing
         return [self._open(Cause.HELD)]
 
     def unhold(self) -> list[GateEvent]:

@@ -290,6 +290,22 @@ class TestPushToTalk:
         assert play.gate.hold() == []
         assert play.scene("......") == audio(4, 10)
 
+    def test_letting_go_grants_the_whole_hang_over_whatever_silence_there_was_before(self) -> None:
+        play = Play()
+        play.scene("sss....")
+        play.gate.hold()
+        play.scene(".")
+        play.gate.unhold()
+        assert play.scene(".....") == [*audio(8, 13), "released 13 3"]
+
+    def test_the_utterance_after_it_ends_for_a_reason_of_its_own(self) -> None:
+        play = Play()
+        play.gate.hold()
+        play.scene("s")
+        play.gate.unhold()
+        assert play.scene(".....")[-1] == "released 6 1"
+        assert play.scene("sss.....")[-1] == "silence 14 9"
+
     def test_holding_twice_is_holding_once(self) -> None:
         play = Play()
         play.scene("..")
