@@ -143,7 +143,9 @@ class Utterance:
         self._sent_at = now
 
     def settled(self, now: float) -> None:
-        """The service sends no more source text for it."""
+        """The service sends no more source text for it; said before its audio ended, that holds for one session only."""
+        if self._ended_at is None:
+            return
         self._settled_at = now
         if self._sent_at is None:
             self._sent_at = now
@@ -220,7 +222,7 @@ class Utterance:
         if is_tentative:
             return quiet_since + self.settings.settle_s + self.settings.target_wait_s
         if self._settled_at is not None:
-            return max(ended_at, self._settled_at)
+            return self._settled_at
         return quiet_since + self.settings.settle_s
 
     def _covers(self, language: str) -> bool:

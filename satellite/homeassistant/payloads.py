@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from satellite.core.events import Stream
 from satellite.core.transcript import SegmentConcluded, TentativeChanged, UtteranceRecord
-from satellite.homeassistant.commands import CommandRefused, printable
+from satellite.homeassistant.commands import printable
 from satellite.homeassistant.messages import Delivery, Message
 from satellite.homeassistant.topics import OFFLINE, ONLINE, Topics
 
@@ -146,9 +146,9 @@ def session(
     return Message(topics.session, _json(body), False, 1, Delivery.LATEST)
 
 
-def command_error(topics: Topics, refused: CommandRefused) -> Message:
+def command_error(topics: Topics, command: str, payload: str, reason: str) -> Message:
     """A command that was not obeyed, and why."""
-    body = {"command": refused.command, "payload": refused.payload, "reason": refused.reason}
+    body = {"command": command, "payload": payload, "reason": reason}
     return Message(topics.command_error, _json(body), False, 1, Delivery.CONCLUDED)
 
 

@@ -112,9 +112,18 @@ def test_source_settles_after_silence() -> None:
 
 def test_settled_stands_for_sent() -> None:
     made = utterance()
+    made.ended(NOON + 2, "silence", 10)
+    made.settled(12)
+    assert made.done_at(NOTHING, owes_speech=False) == 12
+
+
+def test_settled_before_the_end_says_nothing_about_audio_to_come() -> None:
+    made = utterance()
     made.settled(9)
     made.ended(NOON + 2, "silence", 10)
-    assert made.done_at(NOTHING, owes_speech=False) == 10
+    assert made.done_at(NOTHING, owes_speech=False) is None
+    made.sent(11)
+    assert made.done_at(NOTHING, owes_speech=False) == 11 + 3
 
 
 def test_tentative_source_text_is_waited_for_longer() -> None:

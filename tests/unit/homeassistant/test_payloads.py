@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from satellite.core.events import Stream
 from satellite.core.transcript import SegmentConcluded, TentativeChanged, UtteranceRecord
 from satellite.homeassistant import payloads
-from satellite.homeassistant.commands import CommandRefused
 from satellite.homeassistant.messages import Delivery, Message
 from satellite.homeassistant.payloads import HealthFigures, ProblemNote
 from satellite.homeassistant.topics import Topics
@@ -181,8 +180,7 @@ def test_what_a_service_says_is_cut_and_printable() -> None:
 
 
 def test_a_refused_command() -> None:
-    refused = CommandRefused("volume", "loud", "not a number")
-    assert payloads.command_error(TOPICS, refused) == Message(
+    assert payloads.command_error(TOPICS, "volume", "loud", "not a number") == Message(
         f"{ROOT}/command_error",
         b'{"command":"volume","payload":"loud","reason":"not a number"}',
         retain=False,
