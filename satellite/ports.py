@@ -22,8 +22,9 @@ class Clock(Protocol):
 class CaptureSource(Protocol):
     """A microphone, or what stands for one. Opened by `start`, used once."""
 
-    overruns: int
-    """Blocks lost because the device or the loop was late."""
+    @property
+    def overruns(self) -> int:
+        """Blocks lost because the device or the loop was late."""
 
     def start(self, on_block: Callable[[CaptureBlock], None], on_end: Callable[[Exception | None], None]) -> None:
         """Begin capturing.

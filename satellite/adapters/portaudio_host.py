@@ -1,0 +1,140 @@
+"""PortAudio's one global host: started and ended around each device, kept quiet, its devices by name.
+
+PortAudio lists devices once per initialisation; the list is fresh again only after every user has ended it, so a
+card plugged in while the other direction is open is not seen before that one is closed as well.
+"""
+
+import contextlib
+import ctypes
+import difflib
+import functools
+import importlib.util
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from satellite.adapters.alsa_names import silence_alsa
+from satellite.adapters.sound import CLOSE_WITHIN_S, DeviceInfo, Direction
+from satellite.errors import DeviceError
+
+DRIVER = "portaudio"
+STDERR = 2
+_host_lock = threading.Lock()
+"""PortAudio's initialise, open, close and terminate are not thread-safe; its streams' call-backs need no lock."""
+
+
+def is_available() -> bool:
+    """True when PyAudio is installed."""
+    return importlib.util.find_spec("pyaudio") is not None
+
+
+def load() -> Any:
+    """The pyaudio module. Raises DeviceError without it."""
+    try:
+        import pyaudio  # noqa: PLC0415 - loaded only when used
+    except ImportError as error:
+        raise DeviceError(
+            "PortAudio needs PyAudio: install voice-satellite[portaudio] (or apt install python3-pyaudio)"
+        ) from error
+    silence_alsa()
+    _silence_jack()
+    return pyaudio
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold PortAudio's host alone. Raises DeviceError when a stalled device keeps it."""
+    if not _host_lock.acquire(timeout=CLOSE_WITHIN_S):
+        raise DeviceError("PortAudio is stuck in closing a stalled device; it stays so until the service restarts")
+    try:
+        yield
+    finally:
+        _host_lock.release()
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Nobody in this process writes to stderr meanwhile; for commands that probe every device there is."""
+    saved = os.dup(STDERR)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, STDERR)
+        yield
+    finally:
+        os.dup2(saved, STDERR)
+        os.close(saved)
+        os.close(null)
+
+
+@functools.cache
+def _silence_jack() -> Any:
+    """Keep libjack from reporting a missing server at each start; returns what must stay alive."""
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(lambda _: None)
+    try:
+        library = ctypes.CDLL("libjack.so.0")
+        library.jack_set_error_function(handler)
+        library.jack_set_info_function(handler)
+    except (OSError, AttributeError):
+        return None
+    return handler
+
+
+def start() -> Any:
+    """A running host with a device list; inside `exclusive`. Raises DeviceError."""
+    pyaudio = load()
+    try:
+        return pyaudio.PyAudio()
+    except OSError as error:
+        raise DeviceError(f"PortAudio does not start: {error}") from error
+
+
+def list_devices() -> list[DeviceInfo]:
+    """Every device of both directions, capture first. Raises DeviceError."""
+    with exclusive():
+        host = start()
+        try:
+            return [info for direction in _DIRECTIONS for _, info in _devices(host, direction)]
+        finally:
+            host.terminate()
+
+
+_DIRECTIONS: tuple[Direction, Direction] = ("capture", "playback")
+
+
+def _devices(host: Any, direction: Direction) -> list[tuple[int, DeviceInfo]]:
+    key = "maxInputChannels" if direction == "capture" else "maxOutputChannels"
+    found = []
+    for index in range(host.get_device_count()):
+        raw = host.get_device_info_by_index(index)
+        if raw[key] > 0:
+            description = f"up to {raw[key]} channels, {raw['defaultSampleRate']:.0f} Hz by default"
+            found.append((index, DeviceInfo(direction, str(raw["name"]), description, DRIVER)))
+    return found
+
+
+def find_device(host: Any, device: str, direction: Direction) -> int:
+    """PortAudio's index of the device: "default", a name, part of a name, or an index into `list_devices`."""
+    devices = _devices(host, direction)
+    names = [info.name for _, info in devices]
+    wanted = device.casefold()
+    if device.isdecimal() and int(device) < len(devices):
+        return devices[int(device)][0]
+    for is_match in (lambda name: name == wanted, lambda name: wanted in name):
+        for index, info in devices:
+            if is_match(info.name.casefold()):
+                return index
+    if device == "default":
+        return _default_device(host, direction)
+    what = "microphone" if direction == "capture" else "loudspeaker"
+    near = difflib.get_close_matches(device, names, n=6, cutoff=0.3) or names[:6]
+    known = f"Known: {', '.join(near)}" if near else "No device is there at all: is it plugged in?"
+    raise DeviceError(f"no such {what}: {device}. {known} (voice-satellite devices)")
+
+
+def _default_device(host: Any, direction: Direction) -> int:
+    try:
+        raw = host.get_default_input_device_info() if direction == "capture" else host.get_default_output_device_info()
+    except OSError as error:
+        raise DeviceError(f"there is no default {direction} device (voice-satellite devices)") from error
+    return int(raw["index"])

@@ -1,0 +1,56 @@
+"""What the sound adapters share: settings, names of devices, and the times within which a device must show life."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from satellite.core.audio import RATE_HZ
+
+STALE_AFTER_S = 1.0
+"""A device that moves no audio for this long is lost: a kernel disconnect shows neither an error nor an end."""
+CLOSE_WITHIN_S = 1.5
+"""Longest wait for a device's thread; a stalled sound server can block its close for ever."""
+OPEN_WITHIN_S = 3.0
+"""Longest wait for a device to open."""
+MAX_QUEUED_S = 0.2
+"""Speech handed over and not heard yet, above which `write` waits."""
+
+Direction = Literal["capture", "playback"]
+EPIPE = 32
+"""An overrun or underrun, as ALSA reports it (negative)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """Which microphone and how to listen to it; `rate_hz` and `channels` are the device's, `channel` counts from 0."""
+
+    device: str = "default"
+    driver: str = "auto"
+    rate_hz: int = RATE_HZ
+    channels: int = 1
+    channel: int = 0
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackSettings:
+    """Which loudspeaker; `rate_hz` and `channels` pin what the device is asked for, None takes the speech's own."""
+
+    device: str = "default"
+    driver: str = "auto"
+    rate_hz: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One device: the `name` to put into the configuration, and what it is in words."""
+
+    direction: Direction
+    name: str
+    description: str
+    driver: str
+
+
+def file_path(device: str) -> str | None:
+    """The path in a "file:PATH" device, None for any other."""
+    return device.removeprefix("file:") if device.startswith("file:") else None
