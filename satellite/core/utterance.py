@@ -143,7 +143,7 @@ class Utterance:
         self._sent_at = now
 
     def settled(self, now: float) -> None:
-        """The service sends no more source text for it; said before its audio ended, that holds for one session only."""
+        """The service sends no more source text for it; before its audio ended, that holds for one session only."""
         if self._ended_at is None:
             return
         self._settled_at = now
