@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from satellite.backends.base import Finding, Severity
 from satellite.backends.deepl import options as deepl
+from satellite.backends.loopback import options as loopback
 from satellite.config.model import Config
+from satellite.config.secrets import reason
 
 Check = Callable[[Config], Iterator[Finding]]
 
@@ -43,11 +46,15 @@ def _output_file(config: Config) -> Iterator[Finding]:
     if not isinstance(device, str) or not device.startswith("file:"):
         return
     target = Path(device.removeprefix("file:"))
-    if target.is_dir():
+    try:
+        target.parent.stat()
+        is_directory, is_there = target.is_dir(), target.exists()
+    except OSError as error:
+        yield Finding("audio.output.device", f"{target} cannot be written: {reason(error)}")
+        return
+    if is_directory:
         yield Finding("audio.output.device", f"{target} is a directory")
-    elif not target.parent.is_dir():
-        yield Finding("audio.output.device", f"there is no directory {target.parent}", "create it")
-    elif not os.access(target if target.exists() else target.parent, os.W_OK):
+    elif not os.access(target if is_there else target.parent, os.W_OK):
         yield Finding("audio.output.device", f"{target} cannot be written", "mend its owner or mode")
 
 
@@ -96,8 +103,11 @@ def _media(config: Config) -> Iterator[Finding]:
 
 
 def _backend(config: Config) -> Iterator[Finding]:
-    if config.voice.backend == "deepl" and config.voice.deepl is not None:
-        yield from deepl.check(config.voice.deepl, config.voice)
+    voice = config.voice
+    if voice.backend == "loopback":
+        yield from loopback.check(voice.loopback, voice)
+    elif voice.deepl is not None:
+        yield from deepl.check(voice.deepl, voice)
 
 
 def _mqtt_login(config: Config) -> Iterator[Finding]:
@@ -143,7 +153,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (_pre_roll, ("vad.pre_roll_ms", "vad.onset_ms")),
     (_targets, (_TARGETS,)),
     (_media, ("voice.backend", "voice.deepl")),
-    (_backend, ("voice.backend", "voice.deepl")),
+    (_backend, ("voice.backend", "voice.deepl", "voice.loopback")),
     (_mqtt_login, ("mqtt.username", "mqtt.password")),
     (_mqtt_port, ("mqtt.port", "mqtt.tls")),
     (_mqtt_tls, ("mqtt.tls",)),
@@ -153,9 +163,12 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
 
 
 def _readable(path: str, name: str) -> Iterator[Finding]:
-    if not Path(name).exists():
-        yield Finding(path, f"there is no file {name}")
-    elif Path(name).is_dir():
+    try:
+        is_directory = stat.S_ISDIR(Path(name).stat().st_mode)
+    except OSError as error:
+        yield Finding(path, f"{name} cannot be read: {reason(error)}")
+        return
+    if is_directory:
         yield Finding(path, f"{name} is a directory")
     elif not os.access(name, os.R_OK):
         yield Finding(path, f"{name} cannot be read", "mend its owner or mode")

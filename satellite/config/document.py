@@ -1,4 +1,4 @@
-"""YAML text to nodes with line numbers, from parser events: no recursion, so that no file can exhaust the stack."""
+"""YAML text to nodes with line numbers, from parser events: a recursive composer dies of a deep file."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import yaml
 
 MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 16
+"""Far above any real configuration. Deeper text costs the parser quadratic time and the reader its stack."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = re.compile(r"[-+]?[0-9]+|0x[0-9A-Fa-f]+|0o[0-7]+")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -109,6 +111,8 @@ class _Builder:
             collection = Collection(line, event.tag, isinstance(event, yaml.MappingStartEvent))
             self._add(collection, event.anchor)
             self._open.append(collection)
+            if len(self._open) > MAX_DEPTH:
+                raise DocumentError(line, "too much is nested here for a configuration")
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
         elif isinstance(event, yaml.AliasEvent):
@@ -160,11 +164,8 @@ _SENTENCES = {
 def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> DocumentError:
     """The parser's complaint in plain words, at the line where the mend is due."""
     problem = error.problem or ""
-    mark = error.problem_mark
-    if "end of stream" in problem or "expected ','" in problem:
-        mark = error.context_mark or mark
-    if mark is None:
-        return DocumentError(1, f"not valid YAML: {problem}")
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
+    mark = marks[-1 if "end of stream" in problem or "expected ','" in problem else 0]
     if "cannot start any token" in problem:
         character = text.splitlines()[mark.line][mark.column]
         if character == "\t":

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from satellite.backends.deepl.options import DeepLOptions
+from satellite.backends.loopback.options import LoopbackOptions
+from satellite.errors import LocalMisuse
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$"
@@ -47,6 +49,8 @@ def _device(value: Any) -> Any:
         raise ValueError("a device index must be 0 or more")
     if isinstance(value, str) and value.removeprefix("file:").strip() == "":
         raise ValueError('must not be empty: write "default", a device name, "file:PATH" or "null"')
+    if not str(value).isprintable():
+        raise ValueError("must be one line of text")
     return value
 
 
@@ -58,8 +62,7 @@ def _null_device(value: Any) -> Any:
 def _satellite_id(value: str) -> str:
     if re.fullmatch(ID_PATTERN, value) is None:
         raise ValueError(
-            "must begin with a letter or digit and hold only a-z, 0-9, _ and -, 63 characters at most"
-            f" (for example {id_of_host(value)})"
+            "must begin with a small letter or a digit and hold only a-z, 0-9, _ and -, 63 characters at most"
         )
     return value
 
@@ -128,7 +131,7 @@ class Satellite(Section):
 
 
 class AudioInput(Section):
-    """The microphone."""
+    """Where sound comes from."""
 
     device: Device = Field(
         default="default",
@@ -143,7 +146,7 @@ class AudioInput(Section):
 
 
 class AudioOutput(Section):
-    """The loudspeaker."""
+    """Where speech is heard."""
 
     device: Device = Field(
         default="default",
@@ -230,11 +233,16 @@ class Voice(Section):
         default=None, gt=0, le=1_440, description="Billed minutes a day after which streaming stops; null: no limit."
     )
     deepl: DeepLOptions | None = Field(default=None, description="Options of the DeepL Voice API.")
+    loopback: Annotated[LoopbackOptions, EmptyIsDefault] = Field(
+        default=LoopbackOptions(), description="Options of the loopback backend."
+    )
 
     @property
-    def options(self) -> BaseModel | None:
-        """The options of the chosen backend, None when it has none."""
-        options: BaseModel | None = getattr(self, self.backend, None)
+    def options(self) -> BaseModel:
+        """The options of the chosen backend. The loader sees to it that they are there; LocalMisuse otherwise."""
+        options = self.loopback if self.backend == "loopback" else self.deepl
+        if options is None:
+            raise LocalMisuse(f"a configuration for {self.backend} without its options")
         return options
 
 
@@ -285,7 +293,7 @@ class Metrics(Section):
 
 
 class Logging(Section):
-    """What the journal gets."""
+    """What is written down, and how much."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Lowest level logged.")
     transcripts: bool = Field(default=False, description="Log the text of speech; it stays out of logs otherwise.")

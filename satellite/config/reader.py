@@ -1,13 +1,12 @@
 """Nodes to plain data: tags resolved, every path's line remembered, everything wrong collected."""
 
-from satellite.config.document import Collection, DocumentError, Node, Scalar, plain_value
+from satellite.config.document import MAX_DEPTH, Collection, DocumentError, Node, Scalar, plain_value
 from satellite.config.fields import Path, did_you_mean, dotted
 from satellite.config.secrets import Secrets, UnresolvedTagError
 from satellite.errors import Problem
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
-_MAX_DEPTH = 12
 _MAX_NODES = 5_000
 """Far above any real configuration; aliases of aliases multiply, and must not fill the memory."""
 _SHORTEST_SCRUBBED = 4
@@ -79,7 +78,7 @@ class Reader:
         if node.tag != "!env_var":
             self.masked.add(path)
             if len(text) >= _SHORTEST_SCRUBBED:
-                self.secret_texts.add(text)
+                self.secret_texts.add(text.removeprefix("file:"))  # messages name the file alone
         return text
 
     def _mapping(self, node: Collection, path: Path) -> dict[str, Value]:
@@ -123,5 +122,5 @@ class Reader:
     def _count(self, node: Node, depth: int) -> None:
         """Ends the reading before aliases of aliases fill the memory."""
         self._nodes += 1
-        if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
+        if self._nodes > _MAX_NODES or depth > MAX_DEPTH:
             raise DocumentError(node.line, "too much is nested or repeated here for a configuration")

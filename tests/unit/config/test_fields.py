@@ -1,0 +1,72 @@
+import pytest
+
+from satellite.config.fields import (
+    Path,
+    all_paths,
+    did_you_mean,
+    dotted,
+    hint_for_key,
+    is_required,
+    is_secret,
+    section_at,
+)
+from satellite.config.model import AudioInput, Config, Tls
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ((), ""),
+        (("voice",), "voice"),
+        (("voice", "target_languages", 1), "voice.target_languages[1]"),
+        (("a", 0, "b"), "a[0].b"),
+    ],
+)
+def test_paths_are_written_as_people_write_them(path: Path, text: str) -> None:
+    assert dotted(path) == text
+
+
+def test_sections_are_found_however_they_are_wrapped() -> None:
+    assert section_at(()) is Config
+    assert section_at(("audio", "input")) is AudioInput
+    assert section_at(("mqtt", "tls")) is Tls
+    assert section_at(("mqtt", "port")) is None
+    assert section_at(("mqtt", "port", "x")) is None
+    assert section_at(("nothing",)) is None
+    assert section_at(("voice", "target_languages", 0)) is None
+
+
+def test_secret_and_required_fields_are_known() -> None:
+    secret = {dotted(path) for path in all_paths() if is_secret(path)}
+    required = {dotted(path) for path in all_paths() if is_required(path)}
+    assert secret == {"voice.deepl.api_key", "mqtt.password"}
+    assert required == {"voice.deepl.api_key"}
+    assert not is_secret(("nothing", "here"))
+    assert not is_required(("mqtt", "nothing"))
+
+
+def test_only_what_is_near_is_suggested() -> None:
+    assert did_you_mean("TARGET-LANGUAGE", ["source_language", "target_languages"]) == "did you mean target_languages?"
+    assert did_you_mean("xyz", ["source_language"]) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        (("audoi",), "did you mean audio?"),
+        (("voice", "deepl", "apikey"), "did you mean api_key?"),
+        (("mqtt", "device"), "it belongs under audio.input or audio.output"),
+        (("audio", "mqtt"), "it belongs under the top level"),
+        (("voice", "nothing_like_it"), None),
+        (("unknown", "thing"), None),
+    ],
+)
+def test_an_unknown_key_gets_a_hint_where_there_is_one(path: Path, hint: str | None) -> None:
+    assert hint_for_key(path) == hint
+
+
+def test_a_description_stands_at_every_key() -> None:
+    for path in all_paths():
+        section = section_at(path[:-1])
+        assert section is not None
+        assert section.model_fields[str(path[-1])].description, dotted(path)
