@@ -1,6 +1,7 @@
 """What runtime needs and adapters provide. Everything is called on the event loop's thread unless said."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from satellite.backends.base import BackendSession
@@ -132,3 +133,14 @@ class ServiceNotifier(Protocol):
 
     def watchdog(self) -> None:
         """The pipeline moves."""
+
+    def watchdog_interval_s(self) -> float | None:
+        """How often the manager wants to hear `watchdog`, None when it does not watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What the process has cost so far."""
+
+    cpu_s: float
+    rss_bytes: int

@@ -1,0 +1,1 @@
+"""Tasks, queues, supervision; knows no vendor, no device and no topic strings."""

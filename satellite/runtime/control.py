@@ -1,0 +1,175 @@
+"""Control: commands from MQTT → changes of the running satellite, or a refusal with its reason."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from satellite.homeassistant.commands import (
+    Command,
+    CommandRefused,
+    Listen,
+    Play,
+    Restart,
+    RestartSession,
+    RunBackendAction,
+    SetMute,
+    SetSourceLanguage,
+    SetSpeechLanguage,
+    SetTargetLanguages,
+    SetVolume,
+    StopSpeech,
+)
+from satellite.runtime.floor import Floor
+from satellite.runtime.listener import Listener
+from satellite.runtime.settings import RuntimeSettings
+from satellite.runtime.speaker import Speaker
+from satellite.runtime.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+
+class ControlReport(Protocol):
+    """Who is told the outcome of commands."""
+
+    def settings_changed(self, settings: RuntimeSettings) -> None:
+        """These settings hold from now on."""
+
+    def command_refused(self, refused: CommandRefused) -> None:
+        """A command was not obeyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What commands act on."""
+
+    listener: Listener
+    uplink: Uplink
+    speaker: Speaker
+    floor: Floor
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPorts:
+    """What the application adds: storing, checking, and what only it can do."""
+
+    report: ControlReport
+    store: Callable[[RuntimeSettings], None]
+    check: Callable[[RuntimeSettings], str | None]
+    """Why these settings cannot be used with the backend; None when they can."""
+    restart: Callable[[], None]
+    play: Callable[[str], str | None]
+    """Fetch and queue a sound; why not, or None."""
+
+
+class Control:
+    """Holds the run-time settings and obeys commands."""
+
+    def __init__(self, settings: RuntimeSettings, rooms: Rooms, ports: ControlPorts) -> None:
+        self.settings = settings
+        self._rooms = rooms
+        self._ports = ports
+
+    def handle(self, command: Command | CommandRefused) -> None:
+        """Obey, or say why not."""
+        if isinstance(command, CommandRefused):
+            self._refuse(command)
+            return
+        log.info("command %s", type(command).__name__)
+        reason = self._change(command) if isinstance(command, _SETTINGS) else self._act(command)
+        if reason is not None:
+            self._refuse(CommandRefused(_name(command), _payload(command), reason))
+
+    def _change(self, command: Command) -> str | None:
+        """Change a setting; why not, or None."""
+        changed = _with(self.settings, command)
+        reason = self._ports.check(changed)
+        if reason is not None:
+            return reason
+        before, self.settings = self.settings, changed
+        rooms = self._rooms
+        if changed.mute != before.mute:
+            rooms.listener.mute(changed.mute)
+            if changed.mute:
+                rooms.uplink.discard_audio()
+            rooms.floor.muted(changed.mute)
+        rooms.speaker.volume_percent = changed.volume
+        if changed.differs_in_languages(before):
+            rooms.uplink.restart_session()
+        if changed != before:
+            self._ports.store(changed)
+        self._ports.report.settings_changed(changed)
+        return None
+
+    def _act(self, command: Command) -> str | None:
+        """Carry out what is no setting; why not, or None."""
+        if isinstance(command, Listen):
+            if self.settings.mute and command.held:
+                return "the microphone is muted; send mute OFF first"
+            self._rooms.listener.hold(command.held)
+        elif isinstance(command, StopSpeech):
+            self._rooms.speaker.cut("stop_speech")
+        elif isinstance(command, RestartSession):
+            self._rooms.uplink.restart_session()
+        elif isinstance(command, Restart):
+            self._ports.restart()
+        elif isinstance(command, Play):
+            return self._ports.play(command.source)
+        elif isinstance(command, RunBackendAction):
+            return f"this backend has no action {command.action}"
+        return None
+
+    def _refuse(self, refused: CommandRefused) -> None:
+        log.warning("command %s refused: %s", refused.command, refused.reason)
+        self._ports.report.command_refused(refused)
+
+
+_SETTINGS = SetMute | SetVolume | SetSourceLanguage | SetSpeechLanguage | SetTargetLanguages
+
+
+def _with(settings: RuntimeSettings, command: Command) -> RuntimeSettings:
+    """The settings after a command."""
+    match command:
+        case SetMute():
+            return settings.changed(mute=command.muted)
+        case SetVolume():
+            return settings.changed(volume=command.percent)
+        case SetSourceLanguage():
+            return settings.changed(source_language=command.language)
+        case SetSpeechLanguage():
+            return settings.changed(speech_language=command.language)
+        case SetTargetLanguages():
+            return settings.changed(target_languages=command.languages)
+    return settings
+
+
+_NAMES: dict[type, str] = {
+    SetMute: "mute",
+    SetVolume: "volume",
+    SetSourceLanguage: "source_language",
+    SetSpeechLanguage: "speech_language",
+    SetTargetLanguages: "target_languages",
+    Listen: "listen",
+    Play: "play",
+}
+
+
+def _name(command: Command) -> str:
+    if isinstance(command, RunBackendAction):
+        return f"backend/{command.action}"
+    return _NAMES.get(type(command), type(command).__name__)
+
+
+def _payload(command: Command) -> str:
+    match command:
+        case SetMute(muted=is_on) | Listen(held=is_on):
+            return "ON" if is_on else "OFF"
+        case SetSourceLanguage():
+            return command.language
+        case SetSpeechLanguage():
+            return command.language or "off"
+        case SetTargetLanguages():
+            return ",".join(command.languages)
+        case Play():
+            return command.source
+    return ""

@@ -1,0 +1,134 @@
+"""Standing: what holds at the moment (state, problem, settings, health), published retained and again on demand."""
+
+from collections.abc import Callable
+
+from satellite.homeassistant import payloads
+from satellite.homeassistant.payloads import HealthFigures, ProblemNote
+from satellite.homeassistant.topics import Topics
+from satellite.ports import Clock, Publisher
+from satellite.runtime.settings import RuntimeSettings
+
+SEVERITY = (
+    "microphone",
+    "auth",
+    "quota",
+    "rejected",
+    "daily_limit",
+    "unreachable",
+    "rate_limited",
+    "speaker",
+    "audio_lost",
+)
+"""One problem is shown at a time: the first of these that is active."""
+
+LOST_SHOWN_S = 300.0
+"""How long lost audio is shown as a problem after the last of it."""
+
+
+class Standing:
+    """Remembers what a broker that was away must be told again."""
+
+    def __init__(self, topics: Topics, publisher: Publisher, clock: Clock) -> None:
+        self._topics = topics
+        self._publisher = publisher
+        self._clock = clock
+        self._problems: dict[str, ProblemNote] = {}
+        self._shown: ProblemNote | None = None
+        self._state = "starting"
+        self._conditions: set[str] = {"starting"}
+        self._settings: RuntimeSettings | None = None
+        self._lost_at: float | None = None
+        self.lost_ms = 0.0
+        self.health: Callable[[], HealthFigures] | None = None
+
+    def republish(self) -> None:
+        """Tell a broker that has just come (back) all that holds."""
+        self._publisher.publish(payloads.state(self._topics, self._state))
+        self._publisher.publish(payloads.problem(self._topics, self._shown))
+        if self._settings is not None:
+            self.settings(self._settings)
+        self.publish_health()
+
+    def settings(self, settings: RuntimeSettings) -> None:
+        """These settings hold from now on."""
+        self._settings = settings
+        self._condition("muted", settings.mute)
+        self._publisher.publish(
+            payloads.settings(
+                self._topics,
+                mute=settings.mute,
+                volume=settings.volume,
+                source_language=settings.source_language,
+                target_languages=settings.target_languages,
+                speech_language=settings.speech_language,
+            )
+        )
+
+    def publish_health(self) -> None:
+        """Publish the figures; `audio_lost` goes away when none was lost for a while."""
+        if self._lost_at is not None and self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
+            self._lost_at = None
+            self.solved("audio_lost")
+        if self.health is not None:
+            self._publisher.publish(payloads.health(self._topics, self.health()))
+
+    # --- conditions ----------------------------------------------------------------------------------------------
+
+    def started(self) -> None:
+        """Start-up is done."""
+        self._condition("starting", False)
+
+    def listening(self, is_open: bool) -> None:
+        """The gate opened or closed."""
+        self._condition("listening", is_open)
+
+    def speaking(self, is_heard: bool) -> None:
+        """Playback is heard, or has ended."""
+        self._condition("speaking", is_heard)
+
+    def parked(self, is_parked: bool) -> None:
+        """The voice service waits for a person."""
+        self._condition("parked", is_parked)
+
+    def _condition(self, name: str, holds: bool) -> None:
+        if holds == (name in self._conditions):
+            return
+        self._conditions ^= {name}
+        state = next((state for state in _STATES if state in self._conditions), "idle")
+        if state != self._state:
+            self._state = state
+            self._publisher.publish(payloads.state(self._topics, state))
+
+    # --- problems ------------------------------------------------------------------------------------------------
+
+    def problem(self, code: str, message: str, hint: str | None) -> None:
+        """Something is wrong; `since` stays that of its first report."""
+        known = self._problems.get(code)
+        since_s = self._clock.wall() if known is None else known.since_s
+        self._problems[code] = ProblemNote(code, message, hint, since_s)
+        self._show()
+
+    def solved(self, *codes: str) -> None:
+        """These are not wrong any longer."""
+        if self._problems.keys() & set(codes):
+            for code in codes:
+                self._problems.pop(code, None)
+            self._show()
+
+    def lost(self, lost_ms: float) -> None:
+        """Audio that will never be transcribed."""
+        self.lost_ms += lost_ms
+        self._lost_at = self._clock.monotonic()
+        message = f"{self.lost_ms / 1000:.1f} s of speech were lost since the start"
+        self.problem("audio_lost", message, "the link to the voice service was down for longer than the buffer holds")
+
+    def _show(self) -> None:
+        note = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
+        if note != self._shown:
+            self._shown = note
+            self._publisher.publish(payloads.problem(self._topics, note))
+            self.publish_health()
+
+
+_STATES = ("starting", "parked", "muted", "speaking", "listening")
+"""The first that holds is the state; `idle` when none does."""

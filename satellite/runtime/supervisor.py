@@ -1,0 +1,58 @@
+"""Supervisor: owns every long-lived task, and ends them in order or all at once."""
+
+import asyncio
+import enum
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+
+class StopCause(enum.Enum):
+    """Why the run is over."""
+
+    SIGNAL = "signal"
+    INPUT_ENDED = "input_ended"
+    RELOAD = "reload"
+    RESTART = "restart"
+
+
+class Supervisor:
+    """Runs services in one TaskGroup until `stop`; a service that raises ends them all and is raised to the caller."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Callable[[], Awaitable[None]]],
+        stop_in_order: Callable[[StopCause], Awaitable[None]],
+    ) -> None:
+        self._services = services
+        self._stop_in_order = stop_in_order
+        self._stopped: asyncio.Future[StopCause] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def stop(self, cause: StopCause) -> None:
+        """Ask for an ordered stop; the first cause counts."""
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(cause)
+
+    async def run(self) -> StopCause:
+        """Run until stopped; returns why. Raises what a service raised."""
+        self._stopped = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            for name, service in self._services.items():
+                self._tasks[name] = group.create_task(_run(service), name=f"satellite.{name}")
+            cause = await self._stopped
+            log.info("stopping (%s)", cause.value)
+            await self._stop_in_order(cause)
+            for task in self._tasks.values():
+                task.cancel()
+        return cause
+
+    async def ended(self, name: str, timeout_s: float) -> bool:
+        """Wait for a service to end by itself; False when it did not in time."""
+        done, _ = await asyncio.wait([self._tasks[name]], timeout=timeout_s)
+        return bool(done)
+
+
+async def _run(service: Callable[[], Awaitable[None]]) -> None:
+    await service()

@@ -1,0 +1,60 @@
+# Sourced by scripts/demo and scripts/test: installs what is missing, says what and why, and fails with a sentence.
+# Every step looks first and does nothing when it is already done.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+PYTHON=${PYTHON:-python3}
+VENV=${VENV:-$PWD/.venv}
+
+fail() {
+  printf '\n%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "installing Debian packages needs root and sudo is not here; as root run: apt-get install ${missing[*]}"
+  fi
+}
+
+# need_packages WHY PACKAGE...: collects the Debian packages that are not installed yet.
+missing=()
+need_packages() {
+  local why=$1 package wanted=()
+  shift
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || wanted+=("$package")
+  done
+  [ ${#wanted[@]} = 0 ] || printf '  %-52s %s\n' "${wanted[*]}" "$why"
+  missing+=("${wanted[@]}")
+}
+
+install_packages() {
+  [ ${#missing[@]} = 0 ] && return
+  echo "Installing the Debian packages above ..."
+  local log
+  log=$(mktemp)
+  as_root apt-get update -qq >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get update failed: is there a network?"; }
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
+    { tail -n 5 "$log" >&2; fail "apt-get could not install: ${missing[*]}"; }
+  rm -f "$log"
+}
+
+check_python() {
+  command -v "$PYTHON" >/dev/null || fail "$PYTHON is not here: apt-get install python3"
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or newer is needed, $PYTHON is $("$PYTHON" -V 2>&1); set PYTHON=/path/to/python3"
+  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || need_packages "makes the virtual environment" python3-venv
+}
+
+# install_python EXTRAS: the project and what it imports into .venv, again only when pyproject.toml changed.
+install_python() {
+  local extras=$1 stamp
+  stamp="$VENV/.installed-${extras:-core}"
+  [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV" || fail "could not make $VENV"
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cksum pyproject.toml)" ] && return
+  echo "Installing Python packages into .venv (${extras:-no extras}) ..."
+  "$VENV/bin/python" -m pip install -q --disable-pip-version-check -e ".${extras:+[$extras]}" ||
+    fail "pip could not install the Python packages above: is there a network?"
+  cksum pyproject.toml >"$stamp"
+}
