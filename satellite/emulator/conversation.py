@@ -1,0 +1,156 @@
+"""What a session keeps over its connections: the recognition, the transcript, and what waits to be sent."""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from dataclasses import dataclass
+
+from satellite.core.audio import ms_of_samples
+from satellite.emulator.labels import Labels, load_labels
+from satellite.emulator.pcm import WIDTH, read_wav
+from satellite.emulator.recogniser import Heard, LabelRecogniser, Recogniser, Resent, SilentRecogniser
+from satellite.emulator.schema import SessionConfig
+from satellite.emulator.script import Outgoing, Script
+from satellite.emulator.settings import EmulatorSettings
+from satellite.errors import MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The recording that is expected (16 kHz mono s16le) and what is said in it."""
+
+    recording: bytes = b""
+    labels: Labels | None = None
+
+    @classmethod
+    def load(cls, settings: EmulatorSettings) -> "Truth":
+        """Read recording and labels; MediaError when one is missing or unusable."""
+        if settings.recording is None and settings.labels is None:
+            return cls()
+        if settings.recording is None or settings.labels is None:
+            raise MediaError("a recording needs its labels and labels need their recording: give both")
+        return cls(read_wav(settings.recording, 16_000), load_labels(settings.labels))
+
+    @property
+    def language(self) -> str:
+        """The language spoken in the recording."""
+        return self.labels.language if self.labels else "en"
+
+    def recogniser(self, settings: EmulatorSettings, *, exact: bool) -> Recogniser:
+        """The recogniser asked for; auto goes by labels where there are any."""
+        if settings.recogniser == "pocketsphinx":
+            from satellite.emulator.sphinx import SphinxRecogniser  # noqa: PLC0415 - 110 MB, loaded only when used
+
+            return SphinxRecogniser()
+        if self.labels is None:
+            return SilentRecogniser()
+        return LabelRecogniser(self.recording, self.labels, exact=exact, resend_window_s=settings.resend_window_s)
+
+
+class Conversation:
+    """One session's speech in and text out; audio is taken from a queue so that arrivals are timed undisturbed."""
+
+    def __init__(self, config: SessionConfig, settings: EmulatorSettings, truth: Truth, *, exact: bool) -> None:
+        self._recogniser = truth.recogniser(settings, exact=exact)
+        fixed = config.source_language_mode == "fixed" and bool(config.source_language)
+        language = config.source_language if fixed else truth.language
+        on_silence = settings.variants.conclude_on_silence
+        self.script = Script(language, config, on_silence=on_silence, seed=settings.seed)
+        self._audio: deque[tuple[bytes, float] | None] = deque()
+        self._has_audio = asyncio.Event()
+        self._stream_samples = 0
+        self._outbox: list[tuple[float, int, Outgoing]] = []
+        self._order = itertools.count()
+        self._changed = asyncio.Event()
+        self._is_finished = False
+        self.speeches: deque[str] = deque()
+        self.has_speech = asyncio.Event()
+        self.is_speaking = False
+
+    @property
+    def stream_ms(self) -> float:
+        """Length of the input stream so far."""
+        return ms_of_samples(self._stream_samples)
+
+    @property
+    def is_done(self) -> bool:
+        """True when the input has ended and everything has been given out."""
+        return self._is_finished and not self._outbox and not self.speeches and not self.is_speaking
+
+    def listen(self, pcm: bytes | None, at_s: float) -> None:
+        """Queue audio that arrived at `at_s`; None ends the input."""
+        self._audio.append(None if pcm is None else (pcm, at_s))
+        self._has_audio.set()
+
+    async def understand(self) -> list[Resent]:
+        """Recognise the next queued audio; returns what of it had been sent before."""
+        while not self._audio:
+            self._has_audio.clear()
+            await self._has_audio.wait()
+        piece = self._audio.popleft()
+        now = asyncio.get_running_loop().time()
+        heard = await self._hear(piece)
+        outgoing = self.script.heard(heard.words, now)
+        if piece is None:
+            outgoing += self.script.finish(now)
+            self._is_finished = True
+        else:
+            self._stream_samples += len(piece[0]) // WIDTH
+            if not heard.is_mid_word:
+                outgoing += self.script.silence(self.stream_ms, now)
+        for item in outgoing:
+            heapq.heappush(self._outbox, (item.due_s, next(self._order), item))
+        self.wake()
+        return heard.resent
+
+    async def _hear(self, piece: tuple[bytes, float] | None) -> Heard:
+        if piece is None:
+            return (
+                await asyncio.to_thread(self._recogniser.finish)
+                if self._recogniser.is_slow
+                else self._recogniser.finish()
+            )
+        if self._recogniser.is_slow:
+            return await asyncio.to_thread(self._recogniser.push, *piece)
+        return self._recogniser.push(*piece)
+
+    def wake(self) -> None:
+        """Let whoever waits in `next_message` look again."""
+        self._changed.set()
+
+    async def next_message(self) -> dict[str, object] | None:
+        """The next update when it is due, None once all is said; speech due on the way is handed to `speeches`."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            if self._outbox and self._outbox[0][0] <= now:
+                item = heapq.heappop(self._outbox)[2]
+                if item.message is not None:
+                    return item.message
+                self.speeches.append(item.speech or "")
+                self.has_speech.set()
+                continue
+            if self.is_done:
+                return None
+            await self._wait(self._outbox[0][0] - now if self._outbox else None)
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def next_speech(self) -> str:
+        """The next text to be spoken; the caller reports the end by `speech_over`."""
+        while not self.speeches:
+            self.has_speech.clear()
+            await self.has_speech.wait()
+        self.is_speaking = True
+        return self.speeches.popleft()
+
+    def speech_over(self) -> None:
+        """The last text from `next_speech` has been spoken or given up."""
+        self.is_speaking = False
+        self.wake()
