@@ -1,0 +1,18 @@
+import pytest
+
+from satellite.backends.base import Finding, OpenSocket, SessionState, Severity
+
+
+@pytest.mark.parametrize("state", SessionState)
+def test_only_closed_and_failed_are_final(state: SessionState) -> None:
+    assert state.is_final is (state in (SessionState.CLOSED, SessionState.FAILED))
+
+
+def test_a_dial_is_bounded_and_takes_large_messages_by_default() -> None:
+    dial = OpenSocket("wss://example.org")
+    assert (dial.open_timeout_s, dial.ping_interval_s, dial.max_message_bytes) == (10.0, 20.0, 8 * 1024 * 1024)
+    assert dial.headers == {}
+
+
+def test_a_finding_is_an_error_unless_said() -> None:
+    assert Finding("voice.backend", "is wrong").severity is Severity.ERROR

@@ -1,0 +1,105 @@
+import pytest
+
+from satellite.backends.base import CloseSocket, HttpRequest, OpenSocket, SendText, SessionState
+from satellite.backends.lifecycle import TRANSITIONS, Lifecycle
+from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, UtteranceSent
+from satellite.errors import ErrorCategory, LocalMisuse
+
+FAILURE = SessionFailed(ErrorCategory.SERVER, "down")
+
+
+def life_in(*states: SessionState) -> Lifecycle:
+    life = Lifecycle()
+    for state in states:
+        life.move(state)
+    return life
+
+
+def connected() -> Lifecycle:
+    life = life_in(SessionState.REQUESTING, SessionState.CONNECTING)
+    life.act(OpenSocket("wss://example.org"))
+    life.move(SessionState.STREAMING)
+    life.take_actions()
+    return life
+
+
+@pytest.mark.parametrize("before", SessionState)
+@pytest.mark.parametrize("after", SessionState)
+def test_moves_follow_the_table(before: SessionState, after: SessionState) -> None:
+    life = Lifecycle()
+    life.state = before
+    if after in TRANSITIONS[before]:
+        life.move(after)
+        assert life.state is after
+    else:
+        with pytest.raises(LocalMisuse):
+            life.move(after)
+
+
+def test_the_table_has_no_way_out_of_a_final_state_and_a_way_to_close_from_any_other() -> None:
+    for state, ways in TRANSITIONS.items():
+        assert (SessionState.CLOSED in ways) is not state.is_final
+
+
+def test_an_input_in_the_wrong_state_is_a_bug_but_a_late_one_is_not() -> None:
+    life = Lifecycle()
+    with pytest.raises(LocalMisuse, match="message while idle"):
+        life.require("message", SessionState.STREAMING)
+    assert life.require("start", SessionState.IDLE)
+    life.end("done", expected=True)
+    assert not life.require("message", SessionState.STREAMING)
+
+
+def test_the_first_cause_wins() -> None:
+    life = connected()
+    life.fail(FAILURE)
+    life.fail(SessionFailed(ErrorCategory.QUOTA, "other"))
+    life.end("closed", expected=True)
+    assert life.state is SessionState.FAILED
+    assert life.take_events() == [FAILURE]
+    assert life.take_actions() == [CloseSocket()]
+
+
+def test_an_end_closes_the_socket_once_and_after_what_was_to_be_sent() -> None:
+    life = connected()
+    life.act(SendText("last"))
+    life.end("finished", expected=True)
+    assert life.take_actions() == [SendText("last"), CloseSocket()]
+    assert life.take_actions() == []
+    assert life.take_events() == [SessionEnded("finished", expected=True)]
+    assert not life.has_socket
+
+
+def test_a_socket_that_is_gone_is_not_closed() -> None:
+    life = connected()
+    life.has_socket = False
+    life.fail(FAILURE)
+    assert life.take_actions() == []
+
+
+def test_what_was_not_begun_is_not_begun_after_the_end() -> None:
+    life = life_in(SessionState.REQUESTING)
+    life.act(HttpRequest("POST", "https://example.org", {}))
+    life.move(SessionState.CONNECTING)
+    life.act(OpenSocket("wss://example.org"))
+    life.end("closed", expected=True)
+    assert life.take_actions() == []
+
+
+def test_events_are_taken_once() -> None:
+    life = Lifecycle()
+    life.report(UtteranceSent("u1"))
+    assert life.take_events() == [UtteranceSent("u1")]
+    assert life.take_events() == []
+
+
+def test_texts_of_the_peer_are_made_presentable() -> None:
+    life = connected()
+    life.keep_secret("t0ken", "key")
+    life.lost("bye t0ken\x1b[31m\r\n\ud800 " + "x" * 300)
+    life.fail(SessionFailed(ErrorCategory.SERVER, "bad key\tgiven"))
+    lost, failed = life.take_events()
+    assert isinstance(lost, ConnectionLost)
+    assert lost.reason.startswith("bye **** [31m xxx")
+    assert (len(lost.reason), lost.reason[-1]) == (200, "…")
+    assert failed == SessionFailed(ErrorCategory.SERVER, "bad **** given")
