@@ -54,7 +54,10 @@ def is_known_target(tag: str) -> bool:
 
 def unique(tags: Iterable[str]) -> tuple[str, ...]:
     """The tags without those that differ in case only from one before."""
-    return tuple({tag.lower(): tag for tag in reversed(list(tags))}.values())[::-1]
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(tag.lower(), tag)
+    return tuple(first.values())
 
 
 def configured_spelling(received: str, configured: Sequence[str]) -> str | None:

@@ -44,7 +44,8 @@ def test_a_reply_is_told_by_case_then_by_language(received: str, configured: lis
 
 
 def test_the_first_spelling_of_a_tag_stays_in_its_place() -> None:
-    assert unique(["de", "en-GB", "DE", "en-gb", "fr"]) == ("de", "en-GB", "fr")
+    assert unique(["de", "en-GB", "fr", "DE", "en-gb"]) == ("de", "en-GB", "fr")
+    assert unique(["en-gb", "zh-Hans", "EN-GB"]) == ("en-gb", "zh-Hans")
     assert unique([]) == ()
 
 
