@@ -153,6 +153,10 @@ _SENTENCES = {
         "a name was expected",
         "a value that begins with * or & needs quotes",
     ),
+    "did not find expected whitespace or line break": (
+        "a tag that does not end",
+        "a value that begins with ! needs quotes",
+    ),
     "found unknown escape character": (
         "an unknown escape in double quotes",
         "use single quotes for text with backslashes",
@@ -166,10 +170,11 @@ def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> DocumentError:
     problem = error.problem or ""
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
     mark = marks[-1 if "end of stream" in problem or "expected ','" in problem else 0]
+    line = [*text.splitlines(), ""][mark.line]  # an error at the end of the text may stand behind the last line
+    character = line[mark.column : mark.column + 1]
+    if character == "\t":
+        return DocumentError(mark.line + 1, "a tab is used for indentation", "YAML allows blanks only")
     if "cannot start any token" in problem:
-        character = text.splitlines()[mark.line][mark.column]
-        if character == "\t":
-            return DocumentError(mark.line + 1, "a tab is used for indentation", "YAML allows blanks only")
         return DocumentError(mark.line + 1, f"a value cannot begin with {character}", "put it in quotes")
     message, hint = _SENTENCES.get(problem, (problem, None))
     return DocumentError(mark.line + 1, f"not valid YAML: {message}", hint)

@@ -36,7 +36,12 @@ def sentence(error: ErrorDetails, masked: bool) -> tuple[str, str | None]:
 def _from_template(error: ErrorDetails) -> str:
     """The sentence for the type of error; pydantic's own words for one that is not in the table."""
     template = _TEMPLATES.get(error["type"])
-    return error["msg"] if template is None else template.format(**error.get("ctx", {}))
+    if template is None:
+        return error["msg"]
+    context = error.get("ctx", {})
+    return template.format(
+        **{name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    )
 
 
 _WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "value_error", "model_type", "model_attributes_type"})
@@ -53,11 +58,10 @@ _TEMPLATES = {
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "string_type": "must be text (put it in quotes)",
     "string_unicode": "must be text",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match {pattern}",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
@@ -77,6 +81,10 @@ def _missing(path: Path, _: ErrorDetails) -> tuple[str, str | None]:
     return "is missing", None
 
 
+def _text(_: Path, error: ErrorDetails) -> tuple[str, str | None]:
+    return "must be text", "put it in quotes" if isinstance(error["input"], int | float) else None
+
+
 def _unknown_key(path: Path, _: ErrorDetails) -> tuple[str, str | None]:
     if path[0] == "voice" and path[-1] in LATER_BACKENDS:
         return "this backend is not part of this version", None
@@ -94,6 +102,7 @@ def _literal(path: Path, error: ErrorDetails) -> tuple[str, str | None]:
 
 _MAKERS: dict[str, Callable[[Path, ErrorDetails], tuple[str, str | None]]] = {
     "missing": _missing,
+    "string_type": _text,
     "extra_forbidden": _unknown_key,
     "literal_error": _literal,
 }

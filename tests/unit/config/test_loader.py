@@ -125,9 +125,9 @@ web: {enabled: true}
     assert problems(tmp_path, text, "key: abcdefgh\nkey: x\n") == [
         "config.yaml:2: audio.barge_in: works with audio.duplex: simultaneous only",
         'config.yaml:3: audio.input.channels: must be a whole number, not "x"',
-        "config.yaml:5: voice.target_languages[1]: must be text (put it in quotes), not 5",
+        "config.yaml:5: voice.target_languages[1]: must be text, not 5 (put it in quotes)",
         "config.yaml:9: voice.deepl.api_key: !secret kye cannot be looked up before secrets.yaml is mended",
-        'config.yaml:10: voice.deepl.glossary_ids[1]: must match ^[!-~]+$, not "b c"',
+        'config.yaml:10: voice.deepl.glossary_ids[1]: must match the pattern ^[!-~]+$, not "b c"',
         "config.yaml:11: mqtt: must be a section: indented `key: value` lines",
         "config.yaml:12: web.enabled: is not part of this version (set it to false)",
         "secrets.yaml:2: key is there twice",

@@ -117,5 +117,9 @@ def test_credentials_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert "LoadCredential=key:FILE" in (outside.hint or "")
 
 
+def test_there_are_three_tags() -> None:
+    assert Secrets(Path(), {}).tags == ("!secret", "!env_var", "!credential")
+
+
 def test_a_tag_needs_a_name() -> None:
     assert unresolved(Secrets(Path(), {}), "!secret", " ").message == "!secret needs a name"

@@ -51,7 +51,7 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
         ("audio.barge_in", "maybe", 'must be true or false, not "maybe"', None),
         ("audio.barge_in", [], "must be true or false, not a list", None),
         ("voice.daily_limit_min", 0, "must be more than 0, not 0", None),
-        ("satellite.name", 5, "must be text (put it in quotes), not 5", None),
+        ("satellite.name", 5, "must be text, not 5", "put it in quotes"),
         ("voice.target_languages", "de", 'must be a list ([a, b], or one `- entry` per line), not "de"', None),
         ("audio", "x", "must be a section: indented `key: value` lines", None),
         ("audio.driver", "als", 'must be auto, alsa or portaudio, not "als"', "did you mean alsa?"),
@@ -71,7 +71,7 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
             "is missing",
             "write `api_key: !secret NAME` and put NAME into secrets.yaml",
         ),
-        ("voice.deepl.api_key", 12345, "must be text (put it in quotes)", None),
+        ("voice.deepl.api_key", 12345, "must be text", "put it in quotes"),
         ("mqtt.host", "a b", "must be a host name or an address, without scheme and port", None),
     ],
 )
