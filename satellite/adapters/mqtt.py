@@ -1,0 +1,280 @@
+"""MqttLink: keeps a connection to the broker for ever, publishes the outbox, hands on commands."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from satellite.adapters.mqtt_settings import MqttSettings, TlsSettings
+from satellite.adapters.outbox import Outbox
+from satellite.core.backoff import Backoff
+from satellite.errors import BrokerError
+from satellite.homeassistant.commands import Command, CommandRefused, parse, printable
+from satellite.homeassistant.messages import Message
+from satellite.homeassistant.topics import OFFLINE, ONLINE, Topics
+from satellite.ports import Clock
+
+if TYPE_CHECKING:
+    from satellite.adapters.mqtt_connection import Incoming, MqttConnection
+
+__all__ = ["LinkHooks", "MqttLink", "MqttSettings", "TlsSettings"]
+
+log = logging.getLogger(__name__)
+
+REFUSED_RETRY_S = 60.0
+"""A refused login is tried again at this pace: some brokers refuse everybody while they start."""
+SPEAK_AGAIN_S = 60.0
+"""A loss in the words of the one before is told at warning level again after a connection of this length."""
+QUICK_FAILURES = 3
+"""So many connections that end at once are no accident."""
+GOODBYE_S = 2.0
+"""Longest wait for the broker's answer to `offline` and the disconnection."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHooks:
+    """Who is told what happens on the link; called on the event loop, must not block."""
+
+    on_connected: Callable[[], None]
+    """A connection is up and `online` is published: time to publish all retained states."""
+    on_command: Callable[[Command | CommandRefused], None]
+    on_state: Callable[[bool, str | None], None]
+    """Whether there is a connection, and what is wrong in words for people; on every change of either."""
+    on_birth: Callable[[], None]
+    """Home Assistant has started; wait a random moment before re-sending much."""
+
+
+class MqttLink:
+    """ports.Publisher over one broker."""
+
+    def __init__(
+        self, settings: MqttSettings, topics: Topics, outbox: Outbox, hooks: LinkHooks, backoff: Backoff, clock: Clock
+    ) -> None:
+        self.refused = 0
+        """Messages that the broker will not take."""
+        self._settings = settings
+        self._topics = topics
+        self._outbox = outbox
+        self._hooks = hooks
+        self._backoff = backoff
+        self._clock = clock
+        self._client_id = settings.client_id or f"voice-satellite-{topics.satellite_id}"
+        self._is_version_5 = True
+        self._is_connected = False
+        self._problem: str | None = None
+        self._denied: str | None = None
+        self._told_loss: str | None = None
+        self._connected_at: float | None = None
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._says_offline = True
+        self._touch_outbox()
+
+    def publish(self, message: Message) -> None:
+        """Queue a message for the broker."""
+        self._outbox.put(message)
+        self._touch_outbox()
+        self._wake.set()
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until everything queued was acknowledged; False when time ran out."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Keep a connection until `close`; what cannot be mended from here is reported and tried again."""
+        try:
+            while not self._closing.is_set():
+                lost = await self._connection_life()
+                if lost is not None:
+                    await self._pause(lost)
+        finally:
+            self._ended.set()
+
+    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
+        """Flush for at most `timeout_s`, publish `offline`, disconnect; `run` then returns. False when some still wait.
+
+        Without a connection it returns at once. After cancelling `run` instead, the broker publishes the last will.
+        """
+        is_flushed = len(self._outbox) == 0
+        if self._is_connected:
+            is_flushed = await self.flush(timeout_s)
+        self._says_offline = offline
+        self._closing.set()
+        self._wake.set()
+        if self._is_connected:
+            await self._goodbye()
+        return is_flushed
+
+    async def _goodbye(self) -> None:
+        """Give the link time to say it is going."""
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._ended.wait()
+        except TimeoutError:
+            log.warning("%s: the MQTT broker did not confirm the disconnection in time", self._client_id)
+
+    async def _connection_life(self) -> BrokerError | None:
+        """Connect, serve, disconnect; returns why it ended, None when it was closed by us."""
+        from satellite.adapters.mqtt_connection import (  # noqa: PLC0415 - loaded only when used
+            MqttConnection,
+            ProtocolRefusedError,
+        )
+
+        self._denied = self._connected_at = None
+        will = self._availability(OFFLINE)
+        connection = MqttConnection(self._settings, self._client_id, will, is_version_5=self._is_version_5)
+        try:
+            await connection.open()
+            await self._greet(connection)
+            await self._serve(connection)
+            await connection.close()
+        except ProtocolRefusedError as refused:
+            if not self._is_version_5:
+                return refused
+            log.info("%s: %s; using MQTT 3.1.1", self._client_id, refused)
+            self._is_version_5 = False
+        except BrokerError as lost:
+            return lost
+        finally:
+            connection.abort()
+            self._is_connected = False
+            self._outbox.lost()
+            self._touch_outbox()
+        return None
+
+    async def _greet(self, connection: "MqttConnection") -> None:
+        """Say that we are here, ask for commands, and let everybody know."""
+        await self._deliver(connection, self._availability(ONLINE))
+        refused = await connection.subscribe(self._topics.command_filters)
+        if self._settings.birth_topic is not None:
+            refused += await connection.subscribe((self._settings.birth_topic,), live_only=True)
+        if refused:
+            self._deny(f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL")
+        self._connected_at = self._clock.monotonic()
+        self._backoff.connected(self._connected_at)
+        self._outbox.connected()
+        self._is_connected = True
+        log.info("%s: connected to the MQTT broker at %s", self._client_id, self._settings.where)
+        self._tell(self._denied)
+        self._hooks.on_connected()
+
+    async def _serve(self, connection: "MqttConnection") -> None:
+        """Send and receive until `close`. Raises BrokerError when the connection is lost."""
+        from satellite.adapters.mqtt_connection import raise_if_cancelled  # noqa: PLC0415 - loaded only when used
+
+        lost: list[BrokerError] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                receiver = group.create_task(self._receive(connection), name="satellite.mqtt.receive")
+                await self._send(connection)
+                receiver.cancel()
+        except* BrokerError as errors:
+            lost.extend(error for error in errors.exceptions if isinstance(error, BrokerError))
+        raise_if_cancelled()
+        if lost:
+            raise lost[0]
+
+    async def _receive(self, connection: "MqttConnection") -> None:
+        """Hand on what arrives. Raises BrokerError when the connection is lost."""
+        warned = False
+        async for incoming in connection.messages():
+            if incoming.topic == self._settings.birth_topic:
+                if incoming.payload == ONLINE and not incoming.retained:
+                    self._hooks.on_birth()
+            elif incoming.retained:
+                if not warned:
+                    topic = printable(incoming.topic, 128)
+                    log.warning(
+                        "%s: retained commands are ignored (%s); send them without retain", self._client_id, topic
+                    )
+                warned = True
+            else:
+                self._command(incoming)
+
+    def _command(self, incoming: "Incoming") -> None:
+        command = parse(
+            self._topics, incoming.topic, incoming.payload, retained=False, targets_max=self._settings.targets_max
+        )
+        if command is not None:
+            self._hooks.on_command(command)
+
+    async def _send(self, connection: "MqttConnection") -> None:
+        """Publish what waits, one acknowledged message after the other, until `close`. Raises BrokerError."""
+        while not self._closing.is_set():
+            entry = self._outbox.head()
+            if entry is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._deliver(connection, entry.message)
+            self._outbox.remove(entry)
+            self._touch_outbox()
+        if self._says_offline:
+            await self._deliver(connection, self._availability(OFFLINE))
+
+    async def _deliver(self, connection: "MqttConnection", message: Message) -> None:
+        """Publish one message; one that the broker will never take is counted and given up. Raises BrokerError."""
+        from satellite.adapters.mqtt_connection import PublishRefusedError  # noqa: PLC0415 - loaded only when used
+
+        try:
+            await connection.publish(message)
+        except PublishRefusedError as refused:
+            self.refused += 1
+            self._deny(f"the MQTT broker does not take messages to {message.topic}: {refused}; see its ACL and limits")
+
+    async def _pause(self, lost: BrokerError) -> None:
+        """Report the loss and wait as long as it calls for, or until `close`."""
+        now = self._clock.monotonic()
+        wait = self._backoff.lost(lost.category, now)
+        delay_s = REFUSED_RETRY_S if wait.delay_s is None else min(wait.delay_s, REFUSED_RETRY_S)
+        sentence = str(lost)
+        if self._backoff.quick_failures >= QUICK_FAILURES and lost.category.is_retryable:
+            sentence += f", again and again; is another client called {self._client_id} on it?"
+        lived_s = 0.0 if self._connected_at is None else now - self._connected_at
+        is_new = sentence != self._told_loss or lived_s >= SPEAK_AGAIN_S
+        log.log(
+            logging.WARNING if is_new else logging.DEBUG,
+            "%s: %s; next try in %.1f s",
+            self._client_id,
+            sentence,
+            delay_s,
+        )
+        self._told_loss = sentence
+        self._tell(sentence)
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+
+    def _deny(self, sentence: str) -> None:
+        """The connection works, but not for everything: report the first such thing of a connection."""
+        if self._denied is not None:
+            log.debug("%s: %s", self._client_id, sentence)
+            return
+        self._denied = sentence
+        log.warning("%s: %s", self._client_id, sentence)
+        if self._is_connected:
+            self._tell(sentence)
+
+    def _tell(self, problem: str | None) -> None:
+        self._problem = problem
+        self._hooks.on_state(self._is_connected, problem)
+
+    def _touch_outbox(self) -> None:
+        """Keep the sign that everything is out in step with the outbox."""
+        if len(self._outbox):
+            self._empty.clear()
+        else:
+            self._empty.set()
+
+    def _availability(self, payload: bytes) -> Message:
+        return Message(self._topics.availability, payload, retain=True)

@@ -1,0 +1,309 @@
+"""MqttConnection: one connection to the broker, used once. The only module that knows aiomqtt."""
+
+import asyncio
+import contextlib
+import enum
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from satellite.adapters.mqtt_settings import MqttSettings, tls_context
+from satellite.errors import BrokerError, ErrorCategory, LocalMisuse
+from satellite.homeassistant.messages import Message
+
+INCOMING_MESSAGES_MAX = 64
+INCOMING_BYTES_MAX = 64 * 1024
+"""Told to MQTT 5 brokers, so that a huge command never reaches a small board's memory."""
+PACKET_OVERHEAD_BYTES = 64
+
+# The library tells of every refused try at error level; what matters of it comes back as BrokerError.
+_quiet = logging.getLogger(f"{__name__}.wire")
+_quiet.setLevel(logging.CRITICAL)
+
+
+class _Reason(enum.IntEnum):
+    """Reason codes of MQTT 5, section 2.4, that call for more than their own words."""
+
+    UNSPECIFIED = 0x80
+    UNSUPPORTED_PROTOCOL = 0x84
+    BAD_LOGIN = 0x86
+    NOT_AUTHORIZED = 0x87
+    SESSION_TAKEN_OVER = 0x8E
+
+
+class ProtocolRefusedError(BrokerError):
+    """The broker does not speak this version of MQTT."""
+
+
+class PublishRefusedError(BrokerError):
+    """The broker will never take this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that arrived; `retained` also when its sender asked for it (MQTT 5)."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class MqttConnection:
+    """Open, use and close; after any BrokerError but PublishRefusedError only `abort` is left."""
+
+    def __init__(self, settings: MqttSettings, client_id: str, will: Message, *, is_version_5: bool) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._will = will
+        self._is_version_5 = is_version_5
+        self._client: _Client | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises BrokerError (ProtocolRefusedError when an older MQTT may do)."""
+        tls = self._settings.tls
+        context = await asyncio.to_thread(tls_context, tls) if tls else None
+        client = self._client = self._make_client(context)
+        try:
+            await client.__aenter__()
+            raise_if_cancelled()
+        except asyncio.CancelledError:
+            client.abandon()
+            raise
+        except (aiomqtt.MqttError, ValueError) as error:
+            client.abort()
+            raise self._explained(error) from error
+
+    async def publish(self, message: Message) -> None:
+        """Send and wait for the acknowledgement (QoS 0: for the socket). Raises BrokerError."""
+        client = self._opened
+        packet_bytes = len(message.topic.encode()) + len(message.payload) + PACKET_OVERHEAD_BYTES
+        if packet_bytes > client.packet_bytes_max:
+            raise PublishRefusedError(ErrorCategory.INVALID_REQUEST, "the message is larger than the broker takes")
+        try:
+            await client.publish(message.topic, message.payload, message.qos, message.retain)
+            raise_if_cancelled()
+        except (aiomqtt.MqttError, ValueError) as error:
+            raise self._explained(error) from error
+        if client.publish_reason is not None and client.publish_reason.is_failure:
+            raise PublishRefusedError(ErrorCategory.AUTHORIZATION, str(client.publish_reason))
+
+    async def subscribe(self, filters: tuple[str, ...], *, live_only: bool = False) -> list[str]:
+        """Subscribe; returns the filters that the broker refuses. Raises BrokerError.
+
+        An MQTT 5 broker leaves the retained mark on what its sender marked so; with `live_only` it instead sends
+        nothing that was retained before.
+        """
+        retained = SubscribeOptions.RETAIN_DO_NOT_SEND if live_only else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+        options = SubscribeOptions(qos=1, retainAsPublished=not live_only, retainHandling=retained)
+        wanted: Any = [(one, options if self._is_version_5 else 1) for one in filters]
+        try:
+            answers: Sequence[int | ReasonCode] = await self._opened.subscribe(wanted)
+            raise_if_cancelled()
+        except (aiomqtt.MqttError, ValueError) as error:
+            raise self._explained(error) from error
+        return [one for one, answer in zip(filters, answers, strict=True) if _is_failure(answer)]
+
+    async def messages(self) -> AsyncIterator[Incoming]:
+        """What arrives, until the connection is lost: then raises BrokerError."""
+        try:
+            async for message in self._opened.messages:
+                yield Incoming(message.topic.value, bytes(message.payload), message.retain)
+        except aiomqtt.MqttError as error:
+            raise self._explained(error.__cause__ or error) from error
+
+    async def close(self) -> None:
+        """Disconnect in order: the broker does not publish the last will."""
+        with contextlib.suppress(aiomqtt.MqttError):
+            await self._opened.__aexit__(None, None, None)
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection: the broker publishes the last will. Idempotent."""
+        if self._client is not None:
+            self._client.abort()
+
+    @property
+    def _opened(self) -> "_Client":
+        if self._client is None:
+            raise LocalMisuse("open comes first")
+        return self._client
+
+    def _make_client(self, context: ssl.SSLContext | None) -> "_Client":
+        settings, will = self._settings, self._will
+        return _Client(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=settings.password,
+            identifier=self._client_id,
+            protocol=aiomqtt.ProtocolVersion.V5 if self._is_version_5 else aiomqtt.ProtocolVersion.V311,
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            keepalive=settings.keepalive_s,
+            timeout=settings.timeout_s,
+            max_queued_incoming_messages=INCOMING_MESSAGES_MAX,
+            properties=_connect_properties() if self._is_version_5 else None,
+            tls_context=context,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            logger=_quiet,
+        )
+
+    def _explained(self, error: BaseException) -> BrokerError:
+        """The library's error as a category and a sentence naming the cause and the mend."""
+        ended = self._client.end_reason if self._client else None
+        code = getattr(error, "rc", None) if ended is None else ended
+        if isinstance(code, ReasonCode):
+            return self._refused(code)
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        where = f"the MQTT broker at {self._settings.where}"
+        match cause:
+            case ssl.SSLCertVerificationError():
+                category = ErrorCategory.AUTHENTICATION
+                detail = (
+                    f"the certificate of {where} is not accepted: {cause.verify_message}; "
+                    "check mqtt.tls.ca_file and that mqtt.host is a name in the certificate"
+                )
+            case ssl.SSLError():
+                category = ErrorCategory.AUTHENTICATION
+                detail = f"no TLS with {where}: {cause.reason or cause}; check mqtt.port and mqtt.tls"
+            case socket.gaierror() | UnicodeError():
+                category = ErrorCategory.CONNECTIVITY
+                detail = f"the name {self._settings.host} in mqtt.host cannot be resolved: {_plain(cause)}"
+            case TimeoutError():
+                category = ErrorCategory.CONNECTIVITY
+                detail = f"{where} does not answer"
+            case OSError():
+                category = ErrorCategory.CONNECTIVITY
+                detail = f"{where} cannot be reached: {_plain(cause)}; is it running?"
+            case aiomqtt.MqttCodeError():
+                category = ErrorCategory.CONNECTIVITY
+                detail = f"the connection to {where} was lost"
+            case _:
+                category = ErrorCategory.CONNECTIVITY
+                detail = f"the connection to {where} was lost: {_plain(error)}"
+        return BrokerError(category, detail)
+
+    def _refused(self, code: ReasonCode) -> BrokerError:
+        """The sentence for a reason that the broker gave, or that the library made up in its place."""
+        where = f"the MQTT broker at {self._settings.where}"
+        match code.value:
+            case _Reason.UNSUPPORTED_PROTOCOL:
+                return ProtocolRefusedError(ErrorCategory.SERVER, f"{where} does not speak this version of MQTT")
+            case _Reason.BAD_LOGIN | _Reason.NOT_AUTHORIZED:
+                mend = "check" if self._settings.username else "it wants a login: set"
+                detail = f"{where} refuses the login ({code}); {mend} mqtt.username and mqtt.password"
+                return BrokerError(ErrorCategory.AUTHENTICATION, detail)
+            case _Reason.SESSION_TAKEN_OVER:
+                detail = (
+                    f"another client called {self._client_id} is on {where}; each satellite needs its own satellite.id"
+                )
+                return BrokerError(ErrorCategory.AUTHORIZATION, detail)
+            case _Reason.UNSPECIFIED:
+                return BrokerError(ErrorCategory.CONNECTIVITY, f"the connection to {where} was lost")
+        return BrokerError(ErrorCategory.SERVER, f"{where} ended the connection: {code}")
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, which also tells why, and whose connection can be dropped at any moment."""
+
+    publish_reason: ReasonCode | None = None
+    end_reason: ReasonCode | None = None
+    packet_bytes_max = 268_435_455
+    _is_abandoned = False
+
+    def abandon(self) -> None:
+        """Give up a connection attempt whose thread may still run; it closes when the thread is done."""
+        self._is_abandoned = True
+        self._shut_down()
+
+    def abort(self) -> None:
+        """Close the socket now, without DISCONNECT."""
+        if self._shut_down():
+            # On a socket that was shut down this cannot write anything: it fails and tidies up at once.
+            self._client.disconnect()
+
+    def _shut_down(self) -> bool:
+        """End both directions of the socket, if there is one; its reader then sees the end and closes it."""
+        opened = self._client.socket()
+        if not isinstance(opened, socket.socket):
+            return False
+        with contextlib.suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
+        return True
+
+    def _client_connect(self) -> None:
+        super()._client_connect()
+        if self._is_abandoned:
+            self._shut_down()
+
+    def _on_connect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.packet_bytes_max = getattr(properties, "MaximumPacketSize", self.packet_bytes_max)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.end_reason = reason_code
+        if not self._connected.done():
+            # Without this the caller would wait its whole time-out for an answer that cannot come.
+            self._connected.set_exception(aiomqtt.MqttError("closed before it answered; is this an MQTT port?"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()  # looked at: the event loop need not complain that nobody did
+
+    def _on_publish(
+        self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        self.publish_reason = reason_code
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def raise_if_cancelled() -> None:
+    """Raise a cancellation that was swallowed.
+
+    Before Python 3.12 `asyncio.wait_for`, which aiomqtt uses, forgets one that meets the awaited result; before
+    Python 3.13 a TaskGroup forgets one that meets a failure.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _connect_properties() -> Properties:
+    """What an MQTT 5 broker is told at the start."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # it has no annotations
+    properties.MaximumPacketSize = INCOMING_BYTES_MAX
+    return properties
+
+
+def _is_failure(answer: int | ReasonCode) -> bool:
+    return answer >= 0x80 if isinstance(answer, int) else bool(answer.is_failure)
+
+
+def _plain(error: BaseException) -> str:
+    """The library's own words, short and on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
