@@ -1,0 +1,102 @@
+"""What the service manager is told (sd_notify(3)), over systemd-python or a datagram of our own."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+STATUS_CHARACTERS_MAX = 200
+USEC_PER_S = 1_000_000
+
+Send = Callable[[str], None]
+
+
+class SystemdNotifier:
+    """ports.ServiceNotifier; silent where no service manager listens. Never raises."""
+
+    def __init__(self, send: Send | None, watchdog_interval_s: float | None) -> None:
+        self._send = send
+        self._watchdog_interval_s = watchdog_interval_s
+
+    def ready(self) -> None:
+        """Start-up, or reloading, is done."""
+        self._notify("READY=1")
+
+    def stopping(self) -> None:
+        """An ordered stop has begun."""
+        self._notify("STOPPING=1")
+
+    def reloading(self, now_s: float) -> None:
+        """The configuration is read anew; `now_s` is CLOCK_MONOTONIC (wanted by Type=notify-reload)."""
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={int(now_s * USEC_PER_S)}")
+
+    def status(self, text: str) -> None:
+        """One line for humans."""
+        self._notify(f"STATUS={' '.join(text.split())[:STATUS_CHARACTERS_MAX]}")
+
+    def watchdog(self) -> None:
+        """The pipeline moves."""
+        self._notify("WATCHDOG=1")
+
+    def watchdog_interval_s(self) -> float | None:
+        """Seconds between two `watchdog` calls: half of what the unit allows. None when nobody watches us."""
+        return self._watchdog_interval_s
+
+    def _notify(self, state: str) -> None:
+        if self._send is None:
+            return
+        try:
+            self._send(state)
+        except OSError as error:
+            log.warning("the service manager does not listen any more: %s", error.strerror)
+            self._send = None
+
+
+def make_notifier(environ: Mapping[str, str]) -> SystemdNotifier:
+    """The service manager that the environment names, or nobody."""
+    return SystemdNotifier(_make_send(environ), _watchdog_interval_s(environ))
+
+
+def _watchdog_interval_s(environ: Mapping[str, str]) -> float | None:
+    usec = environ.get("WATCHDOG_USEC", "")
+    pid = environ.get("WATCHDOG_PID") or str(os.getpid())
+    if not usec.isascii() or not usec.isdigit() or int(usec) == 0 or pid != str(os.getpid()):
+        return None
+    return int(usec) / USEC_PER_S / 2
+
+
+def _make_send(environ: Mapping[str, str]) -> Send | None:
+    """How to reach the service manager; None when there is none."""
+    address = environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return None
+    # systemd-python looks at the process's own environment only.
+    by_library = _library_send() if address == os.environ.get("NOTIFY_SOCKET") else None
+    return by_library or _datagram_send(address)
+
+
+def _library_send() -> Send | None:
+    """Over systemd-python; None where it is not installed."""
+    try:
+        from systemd.daemon import notify  # noqa: PLC0415 - loaded only where a service manager listens
+    except ImportError:
+        return None
+
+    def send(state: str) -> None:
+        notify(state)
+
+    return send
+
+
+def _datagram_send(address: str) -> Send:
+    """Send states as datagrams; an address that begins with @ is in the abstract namespace."""
+    name = "\0" + address[1:] if address.startswith("@") else address
+
+    def send(state: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+            end.settimeout(1.0)
+            end.sendto(state.encode(), name)
+
+    return send

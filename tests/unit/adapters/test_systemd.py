@@ -1,0 +1,96 @@
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from satellite.adapters.systemd import SystemdNotifier, make_notifier
+
+
+class Manager:
+    """The listening end of a notify socket."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.end.bind("\0" + address[1:] if address.startswith("@") else address)
+        self.end.settimeout(2.0)
+
+    def heard(self) -> str:
+        return self.end.recv(4096).decode()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(str(tmp_path / "notify") if request.param == "path" else f"@voice-satellite-test-{os.getpid()}")
+    with made.end:
+        yield made
+
+
+@pytest.fixture(params=["systemd-python", "own datagrams"])
+def notifier(request: pytest.FixtureRequest, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> SystemdNotifier:
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    if request.param == "own datagrams":
+        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
+    return make_notifier(os.environ)
+
+
+def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.ready()
+    assert manager.heard() == "READY=1"
+    notifier.watchdog()
+    assert manager.heard() == "WATCHDOG=1"
+    notifier.reloading(12.5)
+    assert manager.heard() == "RELOADING=1\nMONOTONIC_USEC=12500000"
+    notifier.stopping()
+    assert manager.heard() == "STOPPING=1"
+
+
+def test_a_status_is_one_short_line(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.status("hört zu\nREADY=1")
+    assert manager.heard() == "STATUS=hört zu READY=1"
+    notifier.status("x" * 5000)
+    assert manager.heard() == "STATUS=" + "x" * 200
+
+
+def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
+    manager = Manager(str(tmp_path / "notify"))
+    with manager.end:
+        make_notifier({"NOTIFY_SOCKET": manager.address}).ready()
+        assert manager.heard() == "READY=1"
+
+
+@pytest.mark.parametrize("address", [None, "", "tcp:1.2.3.4:5"])
+def test_nobody_to_tell_is_no_error(address: str | None) -> None:
+    notifier = make_notifier({} if address is None else {"NOTIFY_SOCKET": address})
+    notifier.ready()
+    notifier.status("on my own")
+
+
+def test_a_manager_that_went_away_is_told_once(
+    notifier: SystemdNotifier, manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager.end.close()
+    if not manager.address.startswith("@"):
+        Path(manager.address).unlink()
+    notifier.watchdog()
+    notifier.watchdog()
+    assert caplog.text.count("does not listen any more") == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "interval_s"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 15.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 15.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "²"}, None),
+    ],
+)
+def test_the_watchdog_is_fed_at_half_its_time(environ: dict[str, str], interval_s: float | None) -> None:
+    assert make_notifier(environ).watchdog_interval_s() == interval_s
