@@ -73,6 +73,12 @@ class Playbook:
         """Time passes."""
         return self.at(self.now + seconds)
 
+    def stalls_until(self, now: float) -> Self:
+        """The loop was busy: what was due before is reached only now."""
+        self.now = now
+        self.session.deadline_reached(now)
+        return self._drain()
+
     # --- what we want ---
 
     def start(self) -> Self:

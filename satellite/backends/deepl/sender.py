@@ -107,8 +107,8 @@ class Sender:
         if self._is_finishing:
             return ready_at, self._end_finished
         steps = [
-            (max(ready_at, self._active_at + KEEP_ALIVE_S), self._send_silence),
             (max(ready_at, self._idle_at()), self._end_idle),
+            (max(ready_at, self._active_at + KEEP_ALIVE_S), self._send_silence),
             (max(ready_at, self._heard_until), self._tail_step()),
             self._settling_step(),
         ]

@@ -1,0 +1,22 @@
+import pytest
+
+from satellite.backends.base import SessionState, UploadFormat
+from satellite.backends.deepl.backend import BACKEND
+from satellite.backends.deepl.options import DeepLOptions
+from tests.unit.backends.deepl.stage import options, setup
+
+
+@pytest.mark.parametrize(("media", "expected"), [("pcm", UploadFormat.PCM), ("opus", UploadFormat.OGG_OPUS)])
+def test_the_upload_follows_the_options(media: str, expected: UploadFormat) -> None:
+    assert BACKEND.upload_format(options(source_media=media)) is expected
+
+
+def test_it_makes_sessions_that_wait_to_be_started() -> None:
+    assert BACKEND.create(options(), setup()).state is SessionState.IDLE
+
+
+def test_it_says_what_it_is() -> None:
+    assert (BACKEND.name, BACKEND.options) == ("deepl", DeepLOptions)
+    assert BACKEND.check(options(), setup()) == []
+    assert BACKEND.capabilities.resumes
+    assert BACKEND.capabilities.max_target_languages == 5
