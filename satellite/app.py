@@ -28,16 +28,16 @@ from satellite.adapters.sounds import SoundShelf
 from satellite.backends.base import Backend, BackendSession, SessionSetup, Severity
 from satellite.backends.registry import load as load_backend
 from satellite.config.model import Config
-from satellite.core.audio import RATE_HZ
+from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.backlog import Backlog
 from satellite.core.backoff import Backoff
 from satellite.core.events import VoiceEvent
 from satellite.core.gate import GateSettings, VadGate
 from satellite.core.transcript import BookSettings, TranscriptBook
 from satellite.core.turn import TurnPolicy, TurnSettings
-from satellite.homeassistant.commands import CommandRefused
+from satellite.homeassistant.commands import Command, CommandRefused
 from satellite.homeassistant.topics import Topics
-from satellite.ports import CaptureSource, Clock, Publisher, ServiceNotifier, VoiceLink
+from satellite.ports import CaptureSource, Publisher, ServiceNotifier, VoiceLink
 from satellite.runtime.control import Control, ControlPorts, Rooms
 from satellite.runtime.floor import Floor
 from satellite.runtime.health import HealthMeter
@@ -58,7 +58,6 @@ INPUT_ENDED_WITHIN_S = 120.0
 GOODBYE_WITHIN_S = 2.0
 """And this long for the broker to take it."""
 HEALTH_EVERY_S = 30.0
-_PLAY_FROM = ("/usr/share/sounds",)
 
 
 class PublisherService(Publisher, Protocol):
@@ -94,7 +93,7 @@ class App:
         self._around = around
         self._clock = SystemClock()
         self._backend: Backend[BaseModel] = load_backend(config.voice.backend)
-        self._options = _options(config, self._backend)
+        self._options = config.voice.options
         self._store = None if around.state_directory is None else SettingsStore(around.state_directory)
         settings = self._first_settings()
         self._topics = Topics(config.mqtt.base_topic, config.satellite.id)
@@ -113,7 +112,7 @@ class App:
             self._reporter,
             SpeakerSettings(),
         )
-        self._sounds = SoundShelf(_PLAY_FROM, self._speaker.sound, self._sound_failed)
+        self._sounds = SoundShelf(config.audio.output.play_from, self._speaker.sound, self._sound_failed)
         self._supervisor = Supervisor(self._services(), self._stop_in_order)
         self._control = self._make_control(settings)
         self._health = HealthMeter(self._listener, self._uplink, self._outbox.__len__, process_figures, self._clock)
@@ -146,10 +145,10 @@ class App:
             targets_max=self._backend.capabilities.max_target_languages,
         )
         hooks = LinkHooks(
-            on_connected=lambda: self._reporter.standing.republish(),
-            on_command=lambda command: self._control.handle(command),
+            on_connected=self._republish,
+            on_command=self._obey,
             on_state=_broker_state,
-            on_birth=lambda: self._reporter.standing.republish(),
+            on_birth=self._republish,
         )
         return MqttLink(settings, self._topics, self._outbox, hooks, self._backoff(), self._clock)
 
@@ -169,7 +168,9 @@ class App:
         )
 
     def _open_capture(self) -> CaptureSource:
-        return make_capture(_capture_settings(self._config), self._clock)
+        source = make_capture(_capture_settings(self._config), self._clock)
+        on_hearing = self._around.on_hearing
+        return source if on_hearing is None else _Observed(source, on_hearing)
 
     def _uplink_parts(self) -> UplinkParts:
         return UplinkParts(
@@ -280,6 +281,12 @@ class App:
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
         return "; ".join(finding.message for finding in errors) or None
 
+    def _republish(self) -> None:
+        self._reporter.standing.republish()
+
+    def _obey(self, command: Command | CommandRefused) -> None:
+        self._control.handle(command)
+
     def _sound_failed(self, source: str, reason: str) -> None:
         self._reporter.command_refused(CommandRefused("play", source, reason))
 
@@ -315,17 +322,40 @@ class App:
             log.warning("%d messages could not be delivered to the broker", len(self._outbox))
 
 
+class _Observed:
+    """A capture source whose progress somebody watches."""
+
+    def __init__(self, source: CaptureSource, on_hearing: Callable[[float], None]) -> None:
+        self._source = source
+        self._on_hearing = on_hearing
+        self._samples = 0
+
+    @property
+    def overruns(self) -> int:
+        """Those of the source."""
+        return self._source.overruns
+
+    def start(self, on_block: Callable[[CaptureBlock], None], on_end: Callable[[Exception | None], None]) -> None:
+        """Pass on, and tell."""
+
+        def observed(block: CaptureBlock) -> None:
+            self._samples += len(block.data) // SAMPLE_BYTES
+            self._on_hearing(self._samples / RATE_HZ)
+            on_block(block)
+
+        self._source.start(observed, on_end)
+
+    async def stop(self) -> None:
+        """Stop the source."""
+        await self._source.stop()
+
+
 def _new_id() -> str:
     return uuid.uuid4().hex[:16]
 
 
 def _broker_state(is_connected: bool, problem: str | None) -> None:
     """The broker link logs for itself; a problem of the broker cannot be published to it."""
-
-
-def _options(config: Config, backend: Backend[BaseModel]) -> BaseModel:
-    configured = config.voice.options
-    return backend.options() if configured is None else configured
 
 
 def _configured_settings(config: Config) -> RuntimeSettings:

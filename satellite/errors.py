@@ -94,5 +94,5 @@ class BrokerError(SatelliteError):
         self.category = category
 
 
-class LocalMisuse(SatelliteError):
+class LocalMisuse(SatelliteError):  # noqa: N818 - it names what we did, as the house's words have it
     """A method was called in a state that does not allow it: a bug of ours."""

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from satellite.adapters.conversion import pick_channel, to_16_bit
-from satellite.adapters.riff import read_header
+from satellite.adapters.recording import read_sound
 from satellite.errors import MediaError
 
 log = logging.getLogger(__name__)
@@ -68,38 +68,22 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def _load(source: str) -> tuple[bytes, int]:
     """Mono PCM and rate of a WAV at a path or URL. Raises MediaError, OSError. Runs in a thread."""
-    if source.startswith(("http://", "https://")):
-        path = Path(_download(source))
-        try:
-            return _decode(path, source)
-        finally:
-            path.unlink()
-    if Path(source).stat().st_size > MAX_BYTES:
-        raise MediaError(f"{source} is larger than {MAX_BYTES >> 20} MiB")
-    return _decode(Path(source), source)
+    if not source.startswith(("http://", "https://")):
+        return read_sound(Path(source), MAX_BYTES)
+    with tempfile.NamedTemporaryFile(prefix="voice-satellite-", suffix=".wav") as file:
+        file.write(_download(source))
+        file.flush()
+        return read_sound(Path(file.name), MAX_BYTES)
 
 
-def _download(url: str) -> str:
-    """Fetch to memory-backed storage where there is any."""
-    import tempfile  # noqa: PLC0415 - loaded only when used
-
+def _download(url: str) -> bytes:
+    """The answer's body. Raises MediaError, OSError."""
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(url, timeout=FETCH_TIMEOUT_S) as answer:
-            data = answer.read(MAX_BYTES + 1)
+            data: bytes = answer.read(MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise MediaError(f"the server answers {error.code}") from error
     if len(data) > MAX_BYTES:
         raise MediaError(f"the sound is larger than {MAX_BYTES >> 20} MiB")
-    with tempfile.NamedTemporaryFile(prefix="voice-satellite-", suffix=".wav", delete=False) as file:
-        file.write(data)
-    return file.name
-
-
-def _decode(path: Path, name: str) -> tuple[bytes, int]:
-    with path.open("rb") as file:
-        header = read_header(file, name)
-        pcm = file.read(min(header.data_bytes, MAX_BYTES))
-    whole = len(pcm) - len(pcm) % header.format.frame_bytes
-    mono = pick_channel(to_16_bit(pcm[:whole], header.format.width_bytes), header.format.channels, 0)
-    return mono, header.format.rate_hz
+    return data

@@ -47,6 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--audio-dir", type=Path, metavar="DIR", help="write the audio of each connection as WAV at the end"
     )
+    parser.add_argument("--forget", action="store_true", help="keep no audio and messages, for runs of many hours")
     parser.set_defaults(run=run)
 
 
@@ -79,6 +80,7 @@ def _settings(args: argparse.Namespace) -> EmulatorSettings:
         speech=args.speech,
         speech_wav=args.speech_wav,
         target_media=args.target_media,
+        keep_audio=not args.forget,
         limits=_limits(args.limit),
         variants=_variants(args.variant),
         faults=faults,

@@ -99,11 +99,19 @@ def _host(value: str) -> str:
     return value
 
 
+def _play_place(value: str) -> str:
+    is_url = re.fullmatch(r"https?://[^/?#@]+/[^?#]*", value) is not None
+    if not is_url and not value.startswith("/"):
+        raise ValueError("must be an absolute directory, or an http(s) URL with a path to begin with")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Decimal = Annotated[float, BeforeValidator(_no_boolean)]
 Text = Annotated[str, AfterValidator(_line_of_text)]
 Host = Annotated[str, AfterValidator(_host)]
 Device = Annotated[int | str, BeforeValidator(_device), BeforeValidator(_null_device)]
+PlayPlace = Annotated[str, AfterValidator(_play_place)]
 Topic = Annotated[str, AfterValidator(_topic), Field(json_schema_extra={"pattern": TOPIC_PATTERN})]
 Language = Annotated[str, AfterValidator(_language), Field(json_schema_extra={"pattern": LANGUAGE_PATTERN})]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
@@ -154,6 +162,10 @@ class AudioOutput(Section):
     )
     volume: Whole = Field(
         default=80, ge=0, le=100, description="Volume in percent; changes over MQTT outlast a restart."
+    )
+    play_from: tuple[PlayPlace, ...] = Field(
+        default=("/usr/share/sounds",),
+        description="Directories and http(s) URL prefixes below which the command `play` finds its sounds; []: none.",
     )
 
 

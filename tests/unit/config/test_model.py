@@ -182,3 +182,14 @@ def test_a_secret_never_prints() -> None:
     with pytest.raises(ValidationError) as caught:
         Config.model_validate({"mqtt": {"password": 4711}})
     assert "4711" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["/usr/share/sounds", "http://nas.lan/sounds/", "https://nas.lan:8443/chimes/"])
+def test_sounds_may_be_played_from_directories_and_url_prefixes(place: str) -> None:
+    config = Config.model_validate({"audio": {"output": {"play_from": [place]}}})
+    assert config.audio.output.play_from == (place,)
+
+
+@pytest.mark.parametrize("place", ["sounds", "https://nas.lan", "https://user@nas.lan/x/", "ftp://nas.lan/", ""])
+def test_other_places_for_sounds_are_refused(place: str) -> None:
+    assert "absolute directory" in message_of(Config, {"audio": {"output": {"play_from": [place]}}})
