@@ -10,13 +10,6 @@ fail() {
   exit 1
 }
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null; then sudo "$@"
-  else fail "installing Debian packages needs root and sudo is not here; as root run: apt-get install ${missing[*]}"
-  fi
-}
-
 # need_packages WHY PACKAGE...: collects the Debian packages that are not installed yet.
 missing=()
 need_packages() {
@@ -25,17 +18,24 @@ need_packages() {
   for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || wanted+=("$package")
   done
-  [ ${#wanted[@]} = 0 ] || printf '  %-52s %s\n' "${wanted[*]}" "$why"
+  [ ${#wanted[@]} = 0 ] || printf '  %-40s %s\n' "$why" "${wanted[*]}"
   missing+=("${wanted[@]}")
 }
 
 install_packages() {
   [ ${#missing[@]} = 0 ] && return
+  command -v apt-get >/dev/null ||
+    fail "this script installs packages with apt-get (Debian, Raspberry Pi OS, Ubuntu), which is not here; needed: ${missing[*]}"
+  local as_root=() log
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "installing packages needs root, and sudo is not here; as root run: apt-get install ${missing[*]}"
+    sudo true || fail "installing packages needs root, and sudo refused; as root run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
   echo "Installing the Debian packages above ..."
-  local log
   log=$(mktemp)
-  as_root apt-get update -qq >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get update failed: is there a network?"; }
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
+  "${as_root[@]}" apt-get update -qq >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get update failed: is there a network?"; }
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
     { tail -n 5 "$log" >&2; fail "apt-get could not install: ${missing[*]}"; }
   rm -f "$log"
 }
@@ -47,14 +47,18 @@ check_python() {
   "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || need_packages "makes the virtual environment" python3-venv
 }
 
-# install_python EXTRAS: the project and what it imports into .venv, again only when pyproject.toml changed.
+# install_python EXTRA: the project and what it imports into .venv, again only when pyproject.toml has changed.
+# What EXTRA=dev installs is enough for every other.
 install_python() {
-  local extras=$1 stamp
-  stamp="$VENV/.installed-${extras:-core}"
-  [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV" || fail "could not make $VENV"
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cksum pyproject.toml)" ] && return
-  echo "Installing Python packages into .venv (${extras:-no extras}) ..."
-  "$VENV/bin/python" -m pip install -q --disable-pip-version-check -e ".${extras:+[$extras]}" ||
-    fail "pip could not install the Python packages above: is there a network?"
-  cksum pyproject.toml >"$stamp"
+  local extra=$1 stamp
+  for stamp in "$VENV/.installed-${extra:-core}" "$VENV/.installed-dev"; do
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cksum <pyproject.toml)" ] && return
+  done
+  [ ! -e "$VENV" ] || [ -w "$VENV" ] || fail "$VENV belongs to somebody else; remove it, or set VENV=/another/directory"
+  # pip comes last: without it the environment is half made
+  [ -x "$VENV/bin/pip" ] || "$PYTHON" -m venv "$VENV" || fail "could not make the virtual environment $VENV"
+  echo "Installing Python packages into $VENV ..."
+  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check -e ".${extra:+[$extra]}" ||
+    fail "pip could not install the Python packages: is there a network?"
+  cksum <pyproject.toml >"$VENV/.installed-${extra:-core}"
 }

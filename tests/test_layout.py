@@ -370,7 +370,7 @@ def declared(*, for_development: bool = False) -> set[str]:
 
 def foreign_imports(room: str) -> dict[str, str]:
     """Each distribution that is not ours and not Python's, with one place where it is imported."""
-    ours_or_python = sys.stdlib_module_names - {"audioop"} | {"satellite", "tests"}
+    ours_or_python = sys.stdlib_module_names - {"audioop"} | {"satellite", "tests", "_typeshed"}
     found: dict[str, str] = {}
     for path in python_files(room):
         for name in imported_modules(path):
