@@ -25,8 +25,8 @@ class HttpRequest:
     """One request, never retried and never redirected by the driver; answered by `http_response` or `http_failed`."""
 
     method: str
-    url: str
-    headers: Mapping[str, str]
+    url: str = field(repr=False)  # may hold a token
+    headers: Mapping[str, str] = field(repr=False)  # hold a key
     body: bytes | None = None
     connect_timeout_s: float = 5.0
     timeout_s: float = 15.0
@@ -36,8 +36,8 @@ class HttpRequest:
 class OpenSocket:
     """Dial a WebSocket exactly once; answered by `socket_opened` or `socket_closed`."""
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)  # may hold a token
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a key
     subprotocols: tuple[str, ...] = ()
     open_timeout_s: float = 10.0
     ping_interval_s: float = 20.0

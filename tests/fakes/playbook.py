@@ -100,6 +100,13 @@ class Playbook:
         self.backlog.append(chunk)
         return self
 
+    def ended_elsewhere(self, utterance_id: str) -> Self:
+        """A session before this one took all audio of the utterance; its end is in the backlog."""
+        self.waits(utterance_id, 100)
+        self.backlog.take(samples_of_ms(100))
+        self.backlog.end_utterance(utterance_id)
+        return self
+
     def hears(self, utterance_id: str, ms: float = 100) -> Self:
         """Audio of an utterance comes from the microphone."""
         self.waits(utterance_id, ms)

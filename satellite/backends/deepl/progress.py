@@ -55,6 +55,10 @@ class Progress:
         self._latest_id = utterance_id
         self._ended_at[utterance_id] = now
 
+    def resumed(self, now: float) -> None:
+        """A new connection is up: what the outage held back may still come, so the waiting begins anew."""
+        self._ended_at = dict.fromkeys(self._ended_at, now)
+
     def source_text(self, concluded: Iterable[str | None], tentative: Iterable[str | None], now: float) -> None:
         """Source text came; the arguments are the utterances of its segments."""
         self._tentative = frozenset(tentative)

@@ -111,6 +111,7 @@ class DeepLSession:
         if resumed:
             self.counters.resumes += 1
             self._timeline.reconnected()
+            self._progress.resumed(now)
             self._inbox.reconnected()
         if self._ending.has_begun:
             self._life.move(SessionState.ENDING)

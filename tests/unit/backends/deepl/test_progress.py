@@ -81,3 +81,9 @@ def test_the_end_of_the_text_concludes_what_is_not_tentative(tentative: list[str
     progress.ended("u2", 11.0)
     progress.source_text(["u1"], tentative, 11.5)
     assert progress.conclude() == concluded
+
+
+def test_after_an_outage_the_waiting_begins_anew() -> None:
+    progress = ended(at=10.0)
+    progress.resumed(15.0)
+    assert progress.next_settled() == (17.5, "u1")

@@ -118,6 +118,19 @@ def test_a_lost_connection_is_resumed() -> None:
     assert (book.session.counters.connections, book.session.counters.resumes) == (2, 1)
 
 
+def test_text_that_an_outage_held_back_is_not_given_up_at_once() -> None:
+    book = streaming().speaks("u1", 0.5).falls_silent("u1").closes()
+    book.after(5.0).answers(200, ticket("t2")).opens().after(0.4)
+    assert book.all(UtteranceSettled) == []
+    book.says(source([segment("Late.", 0, 400)], [])).after(2.0)
+    assert book.all(UtteranceSettled) == [UtteranceSettled("u1")]
+
+
+def test_a_play_that_goes_otherwise_shows_where() -> None:
+    with pytest.raises(AssertionError, match=r"(?s)at 0\.000 s:.*- SessionEnded.*\+ HttpRequest"):
+        new_play().start().expect(SessionEnded("closed", expected=True))
+
+
 def test_messagepack_goes_out_in_binary() -> None:
     book = streaming(options(message_format="msgpack")).hears("u1").finish().after(0.2)
     assert book.all(SendText) == []
@@ -219,14 +232,12 @@ def test_finishing_while_text_is_to_come_waits_for_the_way_back() -> None:
 
 
 def test_only_ends_of_utterances_need_no_session() -> None:
-    book = new_play()
-    book.backlog.end_utterance("u1")
+    book = new_play().ended_elsewhere("u1")
     book.start().expect(UtteranceSent("u1"), UtteranceSettled("u1"), SessionEnded("nothing to send", expected=True))
 
 
 def test_nor_does_finishing_with_them() -> None:
-    book = new_play()
-    book.backlog.end_utterance("u1")
+    book = new_play().ended_elsewhere("u1")
     book.finish().expect(UtteranceSent("u1"), UtteranceSettled("u1"), SessionEnded("finished", expected=True))
 
 

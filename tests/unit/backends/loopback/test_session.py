@@ -66,8 +66,8 @@ def test_text_only_and_an_unknown_language() -> None:
 
 
 def test_an_end_without_audio_has_no_text() -> None:
-    book = new_play().start().skip()
-    book.falls_silent("u1").expect(UtteranceSent("u1"), UtteranceSettled("u1"))
+    book = new_play().ended_elsewhere("u1").start()
+    book.expect(OPENED, UtteranceSent("u1"), UtteranceSettled("u1"))
 
 
 def test_a_very_long_utterance_is_not_echoed_whole() -> None:
