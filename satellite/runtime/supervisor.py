@@ -4,6 +4,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,19 @@ class Supervisor:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(cause)
 
+    def fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's exception handler: a call-back that raises is a bug and ends everything, as in a service."""
+        error = context.get("exception")
+        if isinstance(error, Exception) and self._stopped is not None and not self._stopped.done():
+            self._stopped.set_exception(error)
+        else:
+            loop.default_exception_handler(context)
+
     async def run(self) -> StopCause:
-        """Run until stopped; returns why. Raises what a service raised."""
-        self._stopped = asyncio.get_running_loop().create_future()
+        """Run until stopped; returns why. Raises what a service or a call-back raised."""
+        loop = asyncio.get_running_loop()
+        self._stopped = loop.create_future()
+        loop.set_exception_handler(self.fault)
         async with asyncio.TaskGroup() as group:
             for name, service in self._services.items():
                 self._tasks[name] = group.create_task(_run(service), name=f"satellite.{name}")

@@ -60,6 +60,12 @@ class Daemon:
         return int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
 
 
+def _environment(directory: Path) -> dict[str, str]:
+    """Ours, with the package on the path and a state directory of its own."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, "STATE_DIRECTORY": str(directory / "state")}
+
+
 @contextlib.contextmanager
 def command(directory: Path, *arguments: str, **environment: str) -> Iterator[Daemon]:
     """`voice-satellite ARGUMENTS…`, killed at the end when it still runs."""
@@ -71,7 +77,7 @@ def command(directory: Path, *arguments: str, **environment: str) -> Iterator[Da
             stdout=log,
             stderr=log,
             cwd=directory,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "STATE_DIRECTORY": str(directory / "state"), **environment},
+            env={**_environment(directory), **environment},
         )
     daemon = Daemon(process, log_path)
     try:
@@ -104,7 +110,14 @@ class Emulator:
 def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
     """`voice-satellite emulator ARGUMENTS…` on free ports."""
     directory.mkdir(parents=True, exist_ok=True)
-    options = ["--api-key", API_KEY, "--report", str(directory / "report.json"), "--audio-dir", str(directory / "audio")]
+    options = [
+        "--api-key",
+        API_KEY,
+        "--report",
+        str(directory / "report.json"),
+        "--audio-dir",
+        str(directory / "audio"),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "satellite", "emulator", *options, *arguments],
         stdin=subprocess.DEVNULL,
@@ -125,7 +138,7 @@ def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
 def write_config(directory: Path, base_url: str, broker_port: int, **sections: dict[str, Any]) -> Path:
     """A configuration file; `sections` are merged over what every test needs."""
     config: dict[str, Any] = {
-        "satellite": {"id": "kitchen"},
+        "satellite": {"id": "sat1"},
         "audio": {
             "input": {"device": f"file:{DATA / 'demo.wav'}"},
             "output": {"device": f"file:{directory / 'speech.wav'}"},
