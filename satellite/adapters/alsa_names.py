@@ -11,6 +11,7 @@ from satellite.adapters.sound import DeviceInfo, Direction
 from satellite.errors import DeviceError
 
 DRIVER = "alsa"
+PROC = Path("/proc")
 NEAR_MATCHES = 6
 PLUGIN_NAMES = (
     "null", "hw", "plughw", "plug", "sysdefault", "dmix", "dsnoop", "front", "rear", "center_lfe", "side", "surround",
@@ -75,12 +76,8 @@ def _is_own(name: str) -> bool:
 
 def _cards(direction: Direction) -> list[DeviceInfo]:
     """Each PCM device of each card, from /proc/asound/pcm: `00-00: USB Audio : USB Audio : playback 1 : capture 1`."""
-    try:
-        lines = Path("/proc/asound/pcm").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
     found = []
-    for line in lines:
+    for line in _proc("asound/pcm").splitlines():
         address, _, rest = line.partition(":")
         if f"{direction} " not in rest or "-" not in address:
             continue
@@ -91,21 +88,21 @@ def _cards(direction: Direction) -> list[DeviceInfo]:
 
 
 def _card_id(card: int) -> str:
-    return _proc(f"/proc/asound/card{card}/id") or str(card)
+    return _proc(f"asound/card{card}/id") or str(card)
 
 
 def _card_name(card: int) -> str:
     """The long name of a card: ` 1 [Device         ]: USB-Audio - USB PnP Sound Device`."""
-    for line in _proc("/proc/asound/cards").splitlines():
+    for line in _proc("asound/cards").splitlines():
         number, _, rest = line.strip().partition(" ")
         if number == str(card):
             return rest.rpartition(" - ")[2].strip()
     return f"card {card}"
 
 
-def _proc(path: str) -> str:
+def _proc(name: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+        return (PROC / name).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
 
@@ -133,7 +130,7 @@ def open_error(device: str, direction: Direction, reason: str) -> DeviceError:
     if reason.startswith(_NO_DEVICE):
         return DeviceError(f"no such {what}: {device}. {_known(device, list_devices(direction))}")
     if reason.startswith("Device or resource busy"):
-        holder = _holder()
+        holder = _holder(direction)
         return DeviceError(
             f"{what} {device} is in use{holder}: stop that program, or use a shared device (default, dsnoop)"
         )
@@ -143,18 +140,18 @@ def open_error(device: str, direction: Direction, reason: str) -> DeviceError:
 
 
 def _known(device: str, listed: list[DeviceInfo]) -> str:
-    if not listed:
-        return "No device is there at all: is it plugged in? (voice-satellite devices)"
-    names = [info.name for info in listed]
+    names = [info.name for info in listed if info.name != device]
+    if not names:
+        return "No other device is there: is it plugged in? (voice-satellite devices)"
     near = difflib.get_close_matches(device, names, n=NEAR_MATCHES, cutoff=0.3) or names[:NEAR_MATCHES]
     return f"Known: {', '.join(near)} (voice-satellite devices)"
 
 
-def _holder() -> str:
+def _holder(direction: Direction) -> str:
     """Text such as " by arecord (pid 7)" for the process that holds a sound card, "" when that cannot be seen."""
-    for status in sorted(Path("/proc/asound").glob("card*/pcm*/sub*/status")):
+    for status in sorted(PROC.glob(f"asound/card*/pcm*{direction[0]}/sub*/status")):
         for line in _proc(str(status)).splitlines():
             key, _, pid = line.partition(":")
             if key.strip() == "owner_pid" and pid.strip().isdecimal():
-                return f" by {_proc(f'/proc/{pid.strip()}/comm') or 'a program'} (pid {pid.strip()})"
+                return f" by {_proc(f'{pid.strip()}/comm') or 'a program'} (pid {pid.strip()})"
     return ""

@@ -17,6 +17,9 @@ from satellite.ports import Clock
 BLOCK_BYTES = BLOCK_SAMPLES * SAMPLE_BYTES
 MAX_PENDING_BLOCKS = 10
 """One second of blocks may wait for a late event loop; then the oldest goes."""
+MAX_AHEAD_S = 3.0
+FASTEST = 1.1
+"""A device this many times faster than real time is none: what some ALSA plug-ins give when their source has ended."""
 LATE_LOOP_S = 0.25
 """A stale-check that comes this late says that the loop or the machine slept, not that the device is silent."""
 
@@ -30,9 +33,13 @@ class BlockMaker:
         self._conversion = CaptureConversion(device, settings.channel, settings.gain_db)
         self._stamper = BlockStamper(RATE_HZ)
         self._waiting = b""
+        self._device = device
+        self._ahead_s = 0.0
+        self._arrived_at: float | None = None
 
     def push(self, pcm: bytes, arrived_at: float) -> list[CaptureBlock]:
-        """The blocks that are complete with this PCM, whose last sample arrived at `arrived_at`."""
+        """The blocks that are complete with this PCM, whose last sample arrived at `arrived_at`. Raises DeviceError."""
+        self._check_pace(pcm, arrived_at)
         mono = self._conversion.convert(pcm)
         if not self._waiting and len(mono) == BLOCK_BYTES:
             return [self._block(mono, arrived_at)]
@@ -62,6 +69,14 @@ class BlockMaker:
     def missing_s(self) -> float:
         """Seconds of audio until the next block is complete."""
         return (BLOCK_BYTES - len(self._waiting)) / SAMPLE_BYTES / RATE_HZ
+
+    def _check_pace(self, pcm: bytes, arrived_at: float) -> None:
+        elapsed_s = 0.0 if self._arrived_at is None else arrived_at - self._arrived_at
+        self._arrived_at = arrived_at
+        spoken_s = len(pcm) / self._device.frame_bytes / self._device.rate_hz
+        self._ahead_s = max(0.0, self._ahead_s + spoken_s / FASTEST - elapsed_s)
+        if self._ahead_s > MAX_AHEAD_S:
+            raise DeviceError("the microphone delivers faster than one can speak: its source has ended, taken for lost")
 
     def _block(self, data: bytes, arrived_at: float) -> CaptureBlock:
         return CaptureBlock(data, self._stamper.stamp(len(data) // SAMPLE_BYTES, arrived_at))

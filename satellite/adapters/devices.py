@@ -45,7 +45,7 @@ def make_playback(settings: PlaybackSettings, clock: Clock) -> PlaybackSink:
 
 
 def choose_driver(driver: str) -> str:
-    """The driver, alsa or portaudio; "auto" is direct ALSA where it is installed. Raises DeviceError when neither is."""
+    """ALSA or PortAudio, as "alsa" or "portaudio"; "auto" is ALSA where installed. Raises DeviceError without any."""
     if driver != "auto":
         return driver
     if alsa_names.is_available():

@@ -71,7 +71,7 @@ class Card:
     def __init__(self, directory: Path, card: CardFormat) -> None:
         self._directory = directory
         self._card = card
-        self._is_stalled = False
+        self._is_stalled = self._is_unplugged = False
         self._to_say: deque[tuple[str, bytes]] = deque()
         self._saying: tuple[str, bytes, int] | None = None
         self._ticks = 0
@@ -106,7 +106,7 @@ class Card:
             return
         self._drain()
         self._ticks += 1
-        if self._ticks % MIC_TICKS == 0:
+        if self._ticks % MIC_TICKS == 0 and not self._is_unplugged:
             self._feed()
 
     def _feed(self) -> None:
@@ -157,10 +157,10 @@ class Card:
             case "resume":
                 self._is_stalled = False
             case "unplug":
-                # only this end held them open: readers see the end of the FIFO, writers a broken pipe
+                # only this end held it open: readers see the end of the FIFO; the loudspeaker just stops, since
+                # libasound aborts the program when a write to its file fails
                 os.close(self._mic)
-                os.close(self._spk)
-                self._is_stalled = True
+                self._is_stalled = self._is_unplugged = True
             case other:
                 raise ValueError(other)
         report("done", order=order["do"])
@@ -232,7 +232,7 @@ class VirtualCard:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.resume_process()
+        self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
         self._process.communicate(timeout=10)
 
@@ -265,12 +265,8 @@ class VirtualCard:
         self._order("resume")
 
     def unplug(self) -> None:
-        """The card is gone for good: a writer's next write fails, a reader reads nothing at full speed."""
+        """The microphone is gone for good, the loudspeaker stalls (`resume` frees it)."""
         self._order("unplug")
-
-    def resume_process(self) -> None:
-        """Wake the child if a test stopped it by SIGSTOP."""
-        self._process.send_signal(signal.SIGCONT)
 
     @property
     def played(self) -> bytes:

@@ -1,0 +1,17 @@
+"""The clock that everything else gets its time from."""
+
+import asyncio
+import time
+
+from satellite.adapters.clock import SystemClock
+
+
+async def test_monotonic_is_the_event_loops_own_time() -> None:
+    before = asyncio.get_running_loop().time()
+    now = SystemClock().monotonic()
+    assert before <= now <= asyncio.get_running_loop().time()
+
+
+def test_wall_is_unix_time() -> None:
+    before = time.time()
+    assert before <= SystemClock().wall() <= time.time()
