@@ -1,4 +1,7 @@
-"""Backlog: audio on its way to a voice session, bounded, oldest dropped first, outliving every session."""
+"""Backlog: audio on its way to a voice session, bounded, oldest dropped first, outliving every session.
+
+Marks are bounded too: one waits only for an utterance of which audio waits, and for the one that was taken from last.
+"""
 
 from collections import deque
 from dataclasses import dataclass
@@ -19,10 +22,11 @@ class UtteranceEnd:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Audio that had to go because the backlog was full."""
+    """Audio that had to go. `is_whole`: the utterance's mark went with it, for no session ever had any of it."""
 
     utterance_id: str
     samples: int
+    is_whole: bool = False
 
 
 @dataclass(slots=True)
@@ -52,12 +56,13 @@ class _Waiting:
 
 
 class Backlog:
-    """Audio waiting to be sent. Over the bound the oldest audio is dropped, marks never are."""
+    """Audio waiting to be sent. Over the bound the oldest is dropped; of what was taken in part the mark stays."""
 
     def __init__(self, capacity_samples: int) -> None:
         self._capacity_samples = capacity_samples
         self._entries: deque[_Waiting | UtteranceEnd] = deque()
         self._samples = 0
+        self._taken_id: str | None = None
 
     @property
     def samples(self) -> int:
@@ -82,9 +87,17 @@ class Backlog:
         self._samples += chunk.samples
         return self._drop(self._samples - self._capacity_samples)
 
-    def end_utterance(self, utterance_id: str) -> None:
-        """Put the mark behind the audio of an utterance."""
+    def end_utterance(self, utterance_id: str) -> bool:
+        """Put the mark behind the audio of an utterance.
+
+        False, and no mark, when there is nothing to end: none of its audio waits and none was ever taken.
+        """
+        newest = self._entries[-1] if self._entries else None
+        waits = isinstance(newest, _Waiting) and newest.chunk.utterance_id == utterance_id
+        if not waits and utterance_id != self._taken_id:
+            return False
         self._entries.append(UtteranceEnd(utterance_id))
+        return True
 
     def take(self, max_samples: int) -> AudioChunk | UtteranceEnd | None:
         """The next piece in order; None when nothing waits.
@@ -103,7 +116,7 @@ class Backlog:
         return self._merge(head, max_samples)
 
     def discard_audio(self) -> tuple[Dropped, ...]:
-        """Forget all audio; marks stay, in order. Tells what went, one entry per utterance, oldest first."""
+        """Forget all audio. Tells what went, one entry per utterance, oldest first."""
         return self._drop(self._samples)
 
     def _merge(self, head: _Waiting, max_samples: int) -> AudioChunk:
@@ -128,30 +141,37 @@ class Backlog:
         """Up to `max_samples` of the audio at the front."""
         piece = entry.take(min(entry.samples, max_samples))
         self._samples -= piece.samples
+        self._taken_id = piece.utterance_id
         if not entry.samples:
             self._entries.popleft()
         return piece
 
     def _drop(self, excess_samples: int) -> tuple[Dropped, ...]:
-        """Drop that many of the oldest samples, passing over marks."""
+        """Drop that many of the oldest samples, and the marks that are left without audio."""
         dropped: dict[str, int] = {}
-        marks: list[UtteranceEnd] = []
-        while excess_samples > 0:
-            entry = self._entries[0]
-            if isinstance(entry, UtteranceEnd):
-                self._entries.popleft()
-                marks.append(entry)
-                continue
-            samples = min(entry.samples, excess_samples)
-            entry.taken_samples += samples
-            excess_samples -= samples
-            self._samples -= samples
-            utterance_id = entry.chunk.utterance_id
-            dropped[utterance_id] = dropped.get(utterance_id, 0) + samples
-            if not entry.samples:
-                self._entries.popleft()
-        self._entries.extendleft(reversed(marks))
-        return tuple(Dropped(utterance_id, samples) for utterance_id, samples in dropped.items())
+        kept: list[UtteranceEnd] = []
+        whole: set[str] = set()
+        while excess_samples > 0 or (dropped and self._has_mark_in_front):
+            entry = self._entries.popleft()
+            if isinstance(entry, _Waiting):
+                samples = min(entry.samples, excess_samples)
+                entry.taken_samples += samples
+                excess_samples -= samples
+                self._samples -= samples
+                utterance_id = entry.chunk.utterance_id
+                dropped[utterance_id] = dropped.get(utterance_id, 0) + samples
+                if entry.samples:
+                    self._entries.appendleft(entry)
+            elif entry.utterance_id == self._taken_id:
+                kept.append(entry)
+            else:
+                whole.add(entry.utterance_id)
+        self._entries.extendleft(reversed(kept))
+        return tuple(Dropped(utterance_id, samples, utterance_id in whole) for utterance_id, samples in dropped.items())
+
+    @property
+    def _has_mark_in_front(self) -> bool:
+        return bool(self._entries) and isinstance(self._entries[0], UtteranceEnd)
 
 
 def _end_s(chunk: AudioChunk) -> float:

@@ -93,10 +93,10 @@ class TranscriptBook:
 
     # --- utterances ----------------------------------------------------------------------------------------------
 
-    def utterance_started(self, utterance_id: str, start_s: float) -> None:
-        """The gate opened; `start_s` is the wall clock of the first sample, pre-roll included."""
+    def utterance_started(self, utterance_id: str, start_s: float, onset_s: float) -> None:
+        """The gate opened; wall clock of the first sample, pre-roll included, and of the first taken for speech."""
         if self._shelf.find(utterance_id) is None:
-            self._shelf.open.append(Utterance(utterance_id, start_s, self._settings))
+            self._shelf.open.append(Utterance(utterance_id, start_s, onset_s, self._settings))
 
     def utterance_ended(self, utterance_id: str, end_s: float, reason: str, now: float) -> None:
         """The gate closed."""
@@ -120,6 +120,12 @@ class TranscriptBook:
         """Audio of this utterance will never be transcribed."""
         if (utterance := self._shelf.find(utterance_id)) is not None:
             utterance.lost_ms += lost_ms
+
+    def utterance_lost(self, utterance_id: str, now: float) -> None:
+        """It ended, and no service ever had any of its audio; `audio_lost` said how much that was."""
+        if (utterance := self._shelf.find(utterance_id)) is not None:
+            utterance.lost(now)
+            self._advance(now)
 
     # --- what sessions report ------------------------------------------------------------------------------------
 

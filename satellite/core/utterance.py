@@ -39,6 +39,7 @@ class BookSettings:
 class UtteranceRecord:
     """All of one utterance. Times are Unix seconds; `speech_language` is None when nothing was spoken.
 
+    It starts with its first concluded source text; where there is none, when the gate heard somebody begin.
     `translations` holds (language, text) of each language that has text, configured ones first. `complete` is False
     when text was still tentative at the end, a configured translation never came, or audio was lost.
     """
@@ -64,6 +65,7 @@ class StreamText:
         self._held: set[tuple[str, str, float, float]] = set()
         self._language_chars: Counter[str] = Counter()
         self._numbered = 0
+        self.start_s: float | None = None
         self.end_s: float | None = None
 
     @property
@@ -90,6 +92,7 @@ class StreamText:
         shown = segment.text.strip()
         if not shown:
             return None
+        self.start_s = segment.start_s if self.start_s is None else min(segment.start_s, self.start_s)
         self.end_s = segment.end_s if self.end_s is None else max(segment.end_s, self.end_s)
         self._language_chars[segment.language] += len(shown)
         self._numbered += 1
@@ -97,11 +100,16 @@ class StreamText:
 
 
 class Utterance:
-    """One utterance from its first sample to its record. `now` is monotonic seconds, other times Unix seconds."""
+    """One utterance from its first sample to its record. `now` is monotonic seconds, other times Unix seconds.
 
-    def __init__(self, utterance_id: str, start_s: float, settings: BookSettings) -> None:
+    `start_s` is the time of its first sample, pre-roll included: nothing of it was spoken before. `onset_s` is when
+    the gate took somebody to begin to speak.
+    """
+
+    def __init__(self, utterance_id: str, start_s: float, onset_s: float, settings: BookSettings) -> None:
         self.id = utterance_id
         self.start_s = start_s
+        self._onset_s = onset_s
         self.end_s: float | None = None
         self.settings = settings
         self.streams: dict[StreamKey, StreamText] = {}
@@ -149,6 +157,10 @@ class Utterance:
         self._settled_at = now
         if self._sent_at is None:
             self._sent_at = now
+
+    def lost(self, now: float) -> None:
+        """All of its audio is lost: no service will ever say anything of it."""
+        self._over_at = now
 
     def heard(self, key: StreamKey, now: float) -> None:
         """Its text in one stream has changed."""
@@ -200,11 +212,12 @@ class Utterance:
         expected = [language for language in self.settings.expected_languages if language in shown]
         is_untranslated = source.text and not set(self.settings.target_languages) <= shown.keys()
         is_lacking = self._is_cut_short or tentative or self.lost_ms or self._sent_at is None or is_untranslated
+        start_s = self._onset_s if source.start_s is None else source.start_s
         ends_s = [stream.end_s for stream in self.streams.values() if stream.end_s is not None]
         return UtteranceRecord(
             id=self.id,
-            start_s=self.start_s,
-            end_s=max([self.start_s, *ends_s]) if self.end_s is None else self.end_s,
+            start_s=start_s,
+            end_s=max([start_s, *ends_s]) if self.end_s is None else max(start_s, self.end_s),
             source_language=source.language,
             source_text=source.text,
             translations=tuple((language, shown[language]) for language in dict.fromkeys((*expected, *shown))),

@@ -9,7 +9,7 @@ from satellite.runtime.listener import Listener
 from satellite.runtime.uplink import Uplink
 
 ALIVE_WITHIN_S = 5.0
-"""A microphone that is meant to be open has delivered audio within this time, or the pipeline stands still."""
+"""An open microphone has delivered audio, or was opened, within this time, or the pipeline stands still."""
 
 
 class HealthMeter:
@@ -31,9 +31,14 @@ class HealthMeter:
         self._started_at = clock.monotonic()
 
     def is_alive(self, *, is_muted: bool) -> bool:
-        """True while audio flows, or is not meant to."""
-        age_ms = self._capture_age_ms()
-        return is_muted or (age_ms is not None and age_ms < ALIVE_WITHIN_S * 1000)
+        """True while audio flows, is not meant to, or cannot because the device is known to be gone.
+
+        A device that is pulled out is a problem that was told and is being worked on: a restart would not mend it.
+        """
+        heard = self._listener.counters
+        signs = [at for at in (heard.opened_at, heard.last_block_at) if at is not None]
+        now = self._clock.monotonic()
+        return is_muted or self._listener.is_waiting_for_device or any(now - at < ALIVE_WITHIN_S for at in signs)
 
     def figures(self, version: str, lost_ms: float) -> HealthFigures:
         """The figures now."""
@@ -47,7 +52,7 @@ class HealthMeter:
             captured_s=heard.captured_samples / RATE_HZ,
             streamed_s=streamed_s,
             billed_s=streamed_s,
-            utterances=heard.utterances,
+            utterances=self._listener.utterances,
             sessions=sent.sessions,
             resumes=sent.resumes,
             reconnects=sent.reconnects,

@@ -57,16 +57,19 @@ class Router:
         self._clock = clock
         self._alarm = Alarm(self._deadline_reached)
         self._session_id = ""
+        self._goes_on = False
         self.uplink: Uplink | None = None
         self.speaker: Speaker | None = None
 
     # --- from the listener -------------------------------------------------------------------------------------
 
-    def utterance_started(self, utterance_id: str, start_s: float) -> None:
-        """Somebody began to speak at this wall-clock time."""
-        self._book.utterance_started(utterance_id, start_s)
-        self._floor.utterance_started()
-        self._report.voice_activity(is_open=True)
+    def utterance_started(self, utterance_id: str, start_s: float, onset_s: float) -> None:
+        """Somebody began to speak, or goes on after an utterance of the greatest length."""
+        self._book.utterance_started(utterance_id, start_s, onset_s)
+        if not self._goes_on:
+            self._floor.utterance_started()
+            self._report.voice_activity(is_open=True)
+        self._goes_on = False
 
     def audio(self, chunk: AudioChunk) -> None:
         """The next audio of the open utterance."""
@@ -80,7 +83,8 @@ class Router:
             if reason is EndReason.MUTED:
                 self.uplink.discard_audio()
             self.uplink.utterance_ended(utterance_id)
-        if not reason.goes_on:
+        self._goes_on = reason.goes_on
+        if not self._goes_on:
             self._report.voice_activity(is_open=False)
             self._floor.utterance_ended()
         self._publish()
@@ -102,14 +106,26 @@ class Router:
         elif isinstance(event, UtteranceSettled):
             self._book.utterance_settled(event.utterance_id, now)
         elif isinstance(event, AudioLost):
-            self._lose(event.utterance_id, event.samples)
+            self.audio_dropped(Dropped(event.utterance_id, event.samples))
         else:
             self._connection_event(session_id, event)
         self._publish()
 
     def audio_dropped(self, dropped: Dropped) -> None:
         """Audio had to go because the link was down for too long."""
-        self._lose(dropped.utterance_id, dropped.samples)
+        self._report.audio_lost(ms_of_samples(dropped.samples))
+        self.audio_discarded(dropped)
+
+    def audio_discarded(self, dropped: Dropped) -> None:
+        """Audio was thrown away because the user wished so: no problem, but its utterance is not complete."""
+        self._book.audio_lost(dropped.utterance_id, ms_of_samples(dropped.samples))
+        if dropped.is_whole:
+            self.utterance_lost(dropped.utterance_id)
+        self._publish()
+
+    def utterance_lost(self, utterance_id: str) -> None:
+        """No session will ever have any of its audio."""
+        self._book.utterance_lost(utterance_id, self._clock.monotonic())
         self._publish()
 
     def parked(self, failure: SessionFailed | None) -> None:
@@ -145,11 +161,6 @@ class Router:
         elif isinstance(event, SessionFailed):
             report.session_event("failed", session_id, event.detail, event.trace_id)
             report.session_problem(event)
-
-    def _lose(self, utterance_id: str, samples: int) -> None:
-        lost_ms = ms_of_samples(samples)
-        self._book.audio_lost(utterance_id, lost_ms)
-        self._report.audio_lost(lost_ms)
 
     def _deadline_reached(self) -> None:
         self._book.deadline_reached(self._clock.monotonic())

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from satellite.backends.base import BackendSession
-from satellite.core.audio import RATE_HZ, AudioChunk
-from satellite.core.backlog import Backlog, Dropped
+from satellite.core.audio import AudioChunk
+from satellite.core.backlog import Backlog, Dropped, UtteranceEnd
 from satellite.core.backoff import Backoff
-from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, VoiceEvent
+from satellite.core.events import (
+    ConnectionLost,
+    SessionEnded,
+    SessionFailed,
+    SessionOpened,
+    UtteranceSent,
+    VoiceEvent,
+)
 from satellite.errors import ErrorCategory
 from satellite.ports import Clock, VoiceLink, VoiceLinkFactory
 from satellite.runtime.meter import Percentiles
@@ -27,6 +34,12 @@ class UplinkEvents(Protocol):
 
     def audio_dropped(self, dropped: Dropped) -> None:
         """Audio of an utterance had to go: the link was down for longer than the backlog holds."""
+
+    def audio_discarded(self, dropped: Dropped) -> None:
+        """Audio of an utterance was thrown away because the user wished so."""
+
+    def utterance_lost(self, utterance_id: str) -> None:
+        """The utterance ended and no session will ever have any of its audio."""
 
     def session_over(self, session_id: str) -> None:
         """The session reports nothing more."""
@@ -54,8 +67,17 @@ class UplinkCounters:
     sessions: int = 0
     resumes: int = 0
     reconnects: int = 0
+    """Connections made after one was lost, by resuming or by a new session."""
     streamed_samples: int = 0
-    lost_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    """The present session and what drives it."""
+
+    id: str
+    session: BackendSession
+    link: VoiceLink
 
 
 class Uplink:
@@ -63,121 +85,122 @@ class Uplink:
 
     def __init__(self, parts: UplinkParts, events: UplinkEvents) -> None:
         self._parts = parts
+        self._backlog = parts.backlog
         self._events = events
-        self._session: BackendSession | None = None
-        self._link: VoiceLink | None = None
+        self._present: _Conversation | None = None
         self._session_id = ""
         self._wanted = asyncio.Event()
         self._retry_now = asyncio.Event()
         self._failure: SessionFailed | None = None
         self._is_finishing = False
+        self._was_lost = False
+        self._dropping_id: str | None = None
         self.counters = UplinkCounters()
         self.waiting_ms = Percentiles()
 
     @property
-    def session_id(self) -> str:
-        """Id of the present or last session."""
-        return self._session_id
-
-    @property
     def streamed_samples(self) -> int:
         """Audio handed to services so far, keep-alive silence included: what is billed."""
-        present = self._session.counters.sent_samples if self._session is not None else 0
+        present = self._present.session.counters.sent_samples if self._present is not None else 0
         return self.counters.streamed_samples + present
 
     def audio(self, chunk: AudioChunk) -> None:
         """Queue audio and get it on its way."""
-        for dropped in self._parts.backlog.append(chunk):
+        for dropped in self._backlog.append(chunk):
             self._lose(dropped)
         self._wake()
-        self.waiting_ms.add(self._parts.backlog.seconds * 1000)
+        self.waiting_ms.add(self._backlog.seconds * 1000)
 
     def utterance_ended(self, utterance_id: str) -> None:
         """No more audio of this utterance comes."""
-        self._parts.backlog.end_utterance(utterance_id)
-        self._wake()
+        if self._backlog.end_utterance(utterance_id):
+            self._wake()
+            self._settle_marks()
+        else:
+            self._events.utterance_lost(utterance_id)
 
     def discard_audio(self) -> None:
         """Forget what was not sent yet: the user muted the microphone."""
-        for dropped in self._parts.backlog.discard_audio():
-            self._lose(dropped)
+        for dropped in self._backlog.discard_audio():
+            self._events.audio_discarded(dropped)
+        self._settle_marks()
 
     def restart_session(self) -> None:
         """End the present session in order, so that the next one has the present settings; leave a park."""
-        if self._session is not None and not self._session.state.is_final:
-            self._session.finish(self._parts.clock.monotonic())
-            self._poke_link()
+        self._finish_session()
         self._retry_now.set()
 
     async def run(self) -> None:
-        """Keep a session while audio waits; ends after `finish` when everything is said."""
+        """Keep a session while audio waits; ends after `finish` when everything is said, or cannot be."""
         while True:
-            if self._is_finishing and self._parts.backlog.is_empty:
-                return
-            if not self._is_finishing:
+            if self._backlog.is_empty:
+                if self._is_finishing:
+                    return
                 await self._wanted.wait()
             self._wanted.clear()
-            if self._parts.backlog.is_empty:
+            if self._backlog.is_empty:
                 continue
-            await self._converse()
+            session = await self._converse()
+            if self._failure is None and self._backlog.samples and not session.counters.sent_samples:
+                self._failure = SessionFailed(ErrorCategory.CONNECTIVITY, "the session ended before it took any audio")
             if self._failure is not None and not await self._wait_before_retry(self._failure):
                 return
-            if not self._parts.backlog.is_empty:
-                self._wanted.set()
 
     def finish(self) -> None:
-        """Send what waits, end the session in order, then let `run` return."""
+        """Send what waits, end the session in order, then let `run` return; a failure from now on ends it too."""
         self._is_finishing = True
-        if self._session is not None and not self._session.state.is_final:
-            self._session.finish(self._parts.clock.monotonic())
-            self._poke_link()
+        self._finish_session()
         self._wanted.set()
         self._retry_now.set()
 
-    async def _converse(self) -> None:
+    async def _converse(self) -> BackendSession:
         """One session from birth to end."""
         parts = self._parts
         self._failure = None
         self._session_id = parts.new_id()
         self.counters.sessions += 1
-        session = self._session = parts.make_session(parts.backlog)
-        link = self._link = parts.make_link(session, self._on_event)
+        session = parts.make_session(parts.backlog)
+        self._present = _Conversation(self._session_id, session, parts.make_link(session, self._on_event))
         log.info("session %s: starting", self._session_id[:8])
         session.start(parts.clock.monotonic())
         if self._is_finishing:
             session.finish(parts.clock.monotonic())
         try:
-            await link.run()
+            await self._present.link.run()
         finally:
+            self._present = None
             self.counters.streamed_samples += session.counters.sent_samples
-            self._session = self._link = None
+            self._settle_marks()
             self._events.session_over(self._session_id)
+        return session
 
     async def _wait_before_retry(self, failure: SessionFailed) -> bool:
         """Sit out the back-off or the park; False when the run is over."""
+        self._was_lost = True
         now = self._parts.clock.monotonic()
         wait = self._parts.backoff.lost(failure.category, now, failure.retry_after_s)
         if self._is_finishing:
             return False
+        session = self._session_id[:8]
         if wait.parked:
-            log.error("session %s: parked, %s", self._session_id[:8], failure.category.value)
+            log.error("session %s: parked, %s", session, failure.category.value)
             self._events.parked(failure)
         else:
-            log.warning(
-                "session %s: %s; next try in %.1f s", self._session_id[:8], failure.category.value, wait.delay_s
-            )
+            log.warning("session %s: %s; next try in %.1f s", session, failure.category.value, wait.delay_s)
         self._retry_now.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._retry_now.wait(), wait.delay_s)
+            async with asyncio.timeout(wait.delay_s):
+                await self._retry_now.wait()
         if wait.parked:
             self._events.parked(None)
-        return True
+        return not (wait.parked and self._is_finishing)
 
     def _on_event(self, event: VoiceEvent) -> None:
         if isinstance(event, SessionOpened):
             self._parts.backoff.connected(self._parts.clock.monotonic())
-            self.counters.reconnects += event.resumed
             self.counters.resumes += event.resumed
+            self.counters.reconnects += self._was_lost or event.resumed
+            self._was_lost = False
         elif isinstance(event, SessionFailed):
             self._failure = event
         elif isinstance(event, SessionEnded) and not event.expected:
@@ -187,16 +210,34 @@ class Uplink:
         self._events.session_event(self._session_id, event)
 
     def _wake(self) -> None:
+        """Audio came: begin a session with it, or let the present one send it."""
         self._wanted.set()
-        if self._session is not None and not self._session.state.is_final:
-            self._session.audio_ready(self._parts.clock.monotonic())
-            self._poke_link()
+        if (present := self._live) is not None:
+            present.session.audio_ready(self._parts.clock.monotonic())
+            present.link.wake()
 
-    def _poke_link(self) -> None:
-        if self._link is not None:
-            self._link.wake()
+    def _finish_session(self) -> None:
+        if (present := self._live) is not None:
+            present.session.finish(self._parts.clock.monotonic())
+            present.link.wake()
+
+    @property
+    def _live(self) -> _Conversation | None:
+        """The present session as long as it may be called."""
+        present = self._present
+        return None if present is None or present.session.state.is_final else present
+
+    def _settle_marks(self) -> None:
+        """Ends of utterances that an earlier session had in whole need no session of their own."""
+        while self._present is None and not self._backlog.samples:
+            mark = self._backlog.take(1)
+            if not isinstance(mark, UtteranceEnd):
+                return
+            self._events.session_event(self._session_id, UtteranceSent(mark.utterance_id))
 
     def _lose(self, dropped: Dropped) -> None:
-        self.counters.lost_samples += dropped.samples
-        log.warning("backlog: %.1f s of audio dropped", dropped.samples / RATE_HZ)
+        """Told in the log once per utterance."""
+        if dropped.utterance_id != self._dropping_id:
+            self._dropping_id = dropped.utterance_id
+            log.warning("backlog: full, audio of utterance %s is dropped", dropped.utterance_id)
         self._events.audio_dropped(dropped)

@@ -121,29 +121,75 @@ def test_what_goes_is_told_once_per_utterance() -> None:
     assert backlog.append(chunk("efgh", at=4, utterance_id="u2")) == (Dropped("u1", 4),)
 
 
-def test_marks_are_never_dropped_and_stay_in_order() -> None:
+def test_a_mark_goes_with_an_utterance_of_which_nothing_was_taken() -> None:
     backlog = Backlog(2)
+    told_of: list[Dropped] = []
     for number, letters in enumerate(("ab", "cd", "ef")):
-        backlog.append(chunk(letters, at=2 * number, utterance_id=f"u{number}"))
-        backlog.end_utterance(f"u{number}")
-    assert [told(piece) for piece in drain(backlog, 10)] == ["u0", "u1", ("ef", 4), "u2"]
+        told_of += backlog.append(chunk(letters, at=2 * number, utterance_id=f"u{number}"))
+        assert backlog.end_utterance(f"u{number}")
+    assert told_of == [Dropped("u0", 2, is_whole=True), Dropped("u1", 2, is_whole=True)]
+    assert [told(piece) for piece in drain(backlog, 10)] == [("ef", 4), "u2"]
 
 
-def test_audio_behind_waiting_marks_is_trimmed_too() -> None:
+def test_what_goes_bit_by_bit_is_whole_with_the_last_bit() -> None:
+    backlog = Backlog(2)
+    backlog.append(chunk("ab", utterance_id="u1"))
+    backlog.end_utterance("u1")
+    assert backlog.append(chunk("c", at=2, utterance_id="u2")) == (Dropped("u1", 1),)
+    assert backlog.append(chunk("d", at=3, utterance_id="u2")) == (Dropped("u1", 1, is_whole=True),)
+    assert [told(piece) for piece in drain(backlog, 10)] == [("cd", 2)]
+
+
+def test_the_mark_of_what_was_taken_in_part_is_never_dropped() -> None:
     backlog = Backlog(3)
-    backlog.end_utterance("u0")
     backlog.append(chunk("abc", utterance_id="u1"))
-    assert backlog.append(chunk("d", at=3, utterance_id="u1")) == (Dropped("u1", 1),)
-    assert [told(piece) for piece in drain(backlog, 10)] == ["u0", ("bcd", 1)]
+    backlog.take(1)
+    backlog.end_utterance("u1")
+    backlog.append(chunk("de", at=3, utterance_id="u2"))
+    backlog.end_utterance("u2")
+    assert backlog.append(chunk("fgh", at=5, utterance_id="u3")) == (
+        Dropped("u1", 1),
+        Dropped("u2", 2, is_whole=True),
+    )
+    assert [told(piece) for piece in drain(backlog, 10)] == ["u1", ("fgh", 5)]
 
 
-def test_discarding_audio_keeps_the_marks_and_tells_what_went() -> None:
+def test_the_mark_stays_in_front_while_the_audio_behind_it_is_trimmed() -> None:
+    backlog = Backlog(3)
+    backlog.append(chunk("a", utterance_id="u1"))
+    backlog.take(1)
+    backlog.end_utterance("u1")
+    backlog.append(chunk("bcd", at=1, utterance_id="u2"))
+    assert backlog.append(chunk("e", at=4, utterance_id="u2")) == (Dropped("u2", 1),)
+    assert [told(piece) for piece in drain(backlog, 10)] == ["u1", ("cde", 2)]
+
+
+def test_audio_that_goes_before_its_mark_comes_is_not_whole_and_gets_no_mark() -> None:
+    backlog = Backlog(10)
+    backlog.append(chunk("ab", utterance_id="u1"))
+    assert backlog.discard_audio() == (Dropped("u1", 2),)
+    assert not backlog.end_utterance("u1")
+    assert backlog.is_empty
+
+
+def test_an_utterance_without_any_audio_gets_no_mark() -> None:
+    backlog = Backlog(10)
+    assert not backlog.end_utterance("u1")
+    backlog.append(chunk("ab", utterance_id="u2"))
+    assert not backlog.end_utterance("u1")
+    assert backlog.end_utterance("u2")
+    assert not backlog.end_utterance("u2"), "it is ended already"
+
+
+def test_discarding_audio_keeps_the_mark_of_what_was_taken_and_tells_what_went() -> None:
     backlog = Backlog(100)
     backlog.append(chunk("ab", utterance_id="u1"))
     backlog.end_utterance("u1")
     backlog.append(chunk("cde", at=2, utterance_id="u2"))
+    backlog.end_utterance("u2")
+    backlog.append(chunk("f", at=5, utterance_id="u3"))
     backlog.take(1)
-    assert backlog.discard_audio() == (Dropped("u1", 1), Dropped("u2", 3))
+    assert backlog.discard_audio() == (Dropped("u1", 1), Dropped("u2", 3, is_whole=True), Dropped("u3", 1))
     assert (backlog.samples, backlog.is_empty) == (0, False)
     assert [told(piece) for piece in drain(backlog, 10)] == ["u1"]
 
@@ -160,20 +206,34 @@ def test_a_piece_without_samples_cannot_be_asked_for(max_samples: int) -> None:
 
 @dataclass
 class NaiveBacklog:
-    """One entry per sample: (utterance, number, time in samples); None is not used, marks are strings."""
+    """One entry per sample: (utterance, number, time in samples); marks are strings."""
 
     capacity: int
     entries: list[tuple[str, int, int] | str] = field(default_factory=list)
+    last_taken: str | None = None
 
     def audio(self) -> list[tuple[str, int, int]]:
         return [entry for entry in self.entries if not isinstance(entry, str)]
 
-    def drop(self, samples: int) -> dict[str, int]:
+    def marks(self) -> list[str]:
+        return [entry for entry in self.entries if isinstance(entry, str)]
+
+    def drop(self, samples: int) -> list[Dropped]:
         dropped: dict[str, int] = {}
         for entry in self.audio()[: max(0, samples)]:
             self.entries.remove(entry)
             dropped[entry[0]] = dropped.get(entry[0], 0) + 1
-        return dropped
+        left = {entry[0] for entry in self.audio()} | {self.last_taken}
+        bare = {mark for mark in self.marks() if mark not in left}
+        self.entries = [entry for entry in self.entries if entry not in bare]
+        assert bare <= dropped.keys()
+        return [Dropped(name, count, name in bare) for name, count in dropped.items()]
+
+    def end(self, utterance_id: str) -> bool:
+        has_audio = utterance_id in {entry[0] for entry in self.audio()} | {self.last_taken}
+        if has_audio:
+            self.entries.append(utterance_id)
+        return has_audio
 
     def take(self, max_samples: int) -> list[tuple[str, int, int]] | str | None:
         if not self.entries:
@@ -181,6 +241,7 @@ class NaiveBacklog:
         head = self.entries.pop(0)
         if isinstance(head, str):
             return head
+        self.last_taken = head[0]
         taken = [head]
         while self.entries and len(taken) < max_samples:
             following = self.entries[0]
@@ -206,9 +267,7 @@ class BacklogAgainstModel(RuleBasedStateMachine):
         utterance_id = f"u{self.utterance}"
         dropped = self.backlog.append(AudioChunk(data, DAY_S + self.time / RATE_HZ, utterance_id))
         self.model.entries += [(utterance_id, number, self.time + at) for at, number in enumerate(numbers)]
-        expected = self.model.drop(len(self.model.audio()) - self.model.capacity)
-        assert {entry.utterance_id: entry.samples for entry in dropped} == expected
-        assert len(dropped) == len(expected)
+        assert list(dropped) == self.model.drop(len(self.model.audio()) - self.model.capacity)
         self.number += samples
         self.time += samples
 
@@ -218,8 +277,8 @@ class BacklogAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def end_utterance(self) -> None:
-        self.backlog.end_utterance(f"u{self.utterance}")
-        self.model.entries.append(f"u{self.utterance}")
+        utterance_id = f"u{self.utterance}"
+        assert self.backlog.end_utterance(utterance_id) is self.model.end(utterance_id)
         self.utterance += 1
 
     @rule(max_samples=st.integers(1, 30))
@@ -236,12 +295,16 @@ class BacklogAgainstModel(RuleBasedStateMachine):
     @rule()
     def discard_audio(self) -> None:
         dropped = self.backlog.discard_audio()
-        assert {entry.utterance_id: entry.samples for entry in dropped} == self.model.drop(len(self.model.audio()))
+        assert list(dropped) == self.model.drop(len(self.model.audio()))
 
     @invariant()
     def counts_agree(self) -> None:
         assert self.backlog.samples == len(self.model.audio()) <= self.model.capacity
         assert self.backlog.is_empty is (not self.model.entries)
+
+    @invariant()
+    def marks_are_bounded(self) -> None:
+        assert len(self.model.marks()) <= len({entry[0] for entry in self.model.audio()}) + 1
 
 
 TestBacklogAgainstModel = BacklogAgainstModel.TestCase

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -75,7 +76,7 @@ class Play:
         self.book = TranscriptBook(self.settings)
 
     def talk(self, uid: str = "u1", at_s: float = 0.0, length_s: float = 2.0) -> None:
-        self.book.utterance_started(uid, NOON + at_s)
+        self.book.utterance_started(uid, NOON + at_s, NOON + at_s)
         self.book.utterance_ended(uid, NOON + at_s + length_s, "silence", self.now)
         self.book.utterance_sent(uid, self.now)
 
@@ -162,7 +163,7 @@ def test_the_same_words_again_are_no_duplicate() -> None:
 
 def test_the_tail_is_replaced_as_a_whole() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.updated(source(tentative=[segment("Accendi la", (0.4, 1), language="it")]))
     play.updated(
         source(
@@ -182,7 +183,7 @@ def test_the_tail_is_replaced_as_a_whole() -> None:
 
 def test_a_tail_that_did_not_change_is_not_published_again() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     for _ in range(3):
         play.updated(target("de", tentative=[segment("Licht", language="de-DE")]))
     for _ in range(3):
@@ -192,7 +193,7 @@ def test_a_tail_that_did_not_change_is_not_published_again() -> None:
 
 def test_a_blank_tail_is_no_tail_but_blanks_inside_count() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.updated(source(tentative=[segment(" ")]))
     play.updated(source(tentative=[segment(" ", (0, 1)), segment("a", (1, 2)), segment(" "), segment("b", (2, 3))]))
     assert play.book.outputs() == [TentativeChanged("u1", Stream.SOURCE, "en", "a b", NOON + 1, NOON + 3)]
@@ -202,7 +203,7 @@ def test_a_blank_tail_is_no_tail_but_blanks_inside_count() -> None:
 
 def test_streams_do_not_touch_each_other() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.updated(source(tentative=[segment("yes")]))
     play.updated(target("de", tentative=[segment("ja")]))
     play.updated(target("fr", tentative=[segment("oui")]))
@@ -212,8 +213,8 @@ def test_streams_do_not_touch_each_other() -> None:
 
 def test_a_tail_over_two_utterances_begins_in_the_first() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
-    play.book.utterance_started("u2", NOON + 5)
+    play.book.utterance_started("u1", NOON, NOON)
+    play.book.utterance_started("u2", NOON + 5, NOON + 5)
     play.updated(source(tentative=[segment("one", (1, 2)), segment(" two", (5, 6), "u2")]))
     assert play.out() == ["u1 en? one two"]
 
@@ -236,13 +237,22 @@ def test_text_of_an_unknown_utterance_goes_to_the_nearest() -> None:
 def test_an_open_utterance_takes_what_comes_later_and_keeps_its_times() -> None:
     play = Play()
     play.talk("u1")
-    play.book.utterance_started("u2", NOON + 10)
+    play.book.utterance_started("u2", NOON + 10, NOON + 10)
     play.updated(source([segment("a", (50, 51), None), segment("b", (7, 8), None), segment("c", (-9, -8), None)]))
     assert [
         (output.id, output.start_s - NOON, output.end_s - NOON)
         for output in play.book.outputs()
         if isinstance(output, SegmentConcluded)
     ] == [("u2-source-1", 50, 51), ("u2-source-2", 10, 10), ("u1-source-1", 0, 0)]
+
+
+def test_homeless_text_stays_within_what_was_sent_pre_roll_included() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON - 0.4, NOON)
+    play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
+    play.updated(source([segment("a", (-0.2, 1), None), segment("b", (-9, -8), None)]))
+    times = [output.start_s - NOON for output in play.book.outputs() if isinstance(output, SegmentConcluded)]
+    assert times == pytest.approx([-0.2, -0.4], abs=1e-6)
 
 
 def test_text_before_anybody_spoke_is_counted_and_dropped() -> None:
@@ -258,13 +268,14 @@ def test_inputs_for_unknown_utterances_are_ignored() -> None:
     play.book.utterance_sent("u0", play.now)
     play.settle("u0")
     play.book.audio_lost("u0", 100)
+    play.book.utterance_lost("u0", play.now)
     assert play.out() == []
     assert play.book.next_deadline() is None
 
 
 def test_starting_twice_starts_once() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.talk("u1")
     play.updated(source([segment("a")]))
     play.settle()
@@ -277,7 +288,7 @@ def test_starting_twice_starts_once() -> None:
 
 def test_an_utterance_with_everything() -> None:
     play = Play(BookSettings(("de",), "de"))
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.updated(source([segment("Good morning.", (0, 2))]))
     play.updated(target("de", [segment("Guten Morgen.", (0, 1.9))]))
     play.book.utterance_ended("u1", NOON + 2.5, "silence", play.now)
@@ -356,7 +367,7 @@ def test_a_translation_that_stays_tentative() -> None:
 def test_source_text_that_stays_tentative_although_later_text_comes() -> None:
     play = Play()
     play.talk("u1")
-    play.book.utterance_started("u2", NOON + 5)
+    play.book.utterance_started("u2", NOON + 5, NOON + 5)
     play.updated(source([segment("Well,")]))
     for number in range(11):
         play.updated(source(tentative=[segment(" hm", (1, 2)), segment(f" {number}", (5, 6), "u2")]))
@@ -390,7 +401,7 @@ def test_speech_that_never_comes() -> None:
 
 def test_lost_audio_makes_it_incomplete() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.book.audio_lost("u1", 300)
     play.book.audio_lost("u1", 200)
     play.talk()
@@ -410,7 +421,7 @@ def test_noise_is_no_news() -> None:
 
 def test_audio_that_waits_for_a_link_keeps_its_utterance_open() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
     play.now += 3600
     play.book.deadline_reached(play.now)
@@ -507,6 +518,34 @@ def test_speech_in_a_language_nobody_asked_for_is_assigned_too() -> None:
     assert play.spoke("Eins.") == "u1"
 
 
+# --- what no service ever had -------------------------------------------------------------------------------------
+
+
+def test_an_utterance_no_session_had_is_completed_as_lost() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.book.utterance_started("u1", NOON - 0.4, NOON)
+    play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
+    play.book.audio_lost("u1", 2000)
+    play.book.audio_lost("u1", 400)
+    play.book.utterance_lost("u1", play.now)
+    (record,) = [record_of(output) for output in play.book.outputs()]
+    assert (record.id, record.start_s, record.end_s, record.source_text) == ("u1", NOON, NOON + 2, "")
+    assert (record.lost_ms, record.complete, record.reason) == (2400, False, "silence")
+
+
+def test_a_lost_utterance_waits_for_those_before_it() -> None:
+    play = Play()
+    play.book.utterance_started("u1", NOON, NOON)
+    play.book.utterance_started("u2", NOON + 5, NOON + 5)
+    play.book.utterance_ended("u2", NOON + 6, "muted", play.now)
+    play.book.audio_lost("u2", 1000)
+    play.book.utterance_lost("u2", play.now)
+    assert play.out() == []
+    play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
+    play.settle("u1")
+    assert play.out() == ["u2 INCOMPLETE: "]
+
+
 # --- the end of a session -----------------------------------------------------------------------------------------
 
 
@@ -532,7 +571,7 @@ def test_session_over_with_everything_concluded() -> None:
 
 def test_an_utterance_over_two_sessions() -> None:
     play = Play()
-    play.book.utterance_started("u1", NOON)
+    play.book.utterance_started("u1", NOON, NOON)
     play.updated(source([segment("Good")], [segment(" morn", (1, 2))]))
     play.book.session_over(play.now)
     assert play.out() == ["u1-source-1: Good", "u1 en? morn", "u1 en? "]
@@ -546,7 +585,7 @@ def test_the_last_session_leaves_nothing_open() -> None:
     play = Play()
     play.talk("u1")
     play.updated(source([segment("one")]))
-    play.book.utterance_started("u2", NOON + 5)
+    play.book.utterance_started("u2", NOON + 5, NOON + 5)
     play.updated(source([segment("two", (5, 6), "u2")]))
     play.book.session_over(play.now, is_final=True)
     assert play.out()[-2:] == ["u1 complete: one", "u2 INCOMPLETE: two"]
@@ -559,7 +598,7 @@ def test_the_last_session_leaves_nothing_open() -> None:
 def test_too_many_open_utterances_complete_as_they_are() -> None:
     play = Play()
     for number in range(MAX_OPEN + 1):
-        play.book.utterance_started(f"u{number}", NOON + number)
+        play.book.utterance_started(f"u{number}", NOON + number, NOON + number)
     play.updated(source([segment("five", (5, 6), "u5")]))
     assert play.book.counters.silent_utterances == 1, "the oldest"
 
@@ -598,7 +637,7 @@ class AnyCourse(RuleBasedStateMachine):
     def start(self) -> None:
         if self.started:
             self.book.utterance_ended(f"u{self.started - 1}", NOON + 5 * self.started, "silence", self.now)
-        self.book.utterance_started(f"u{self.started}", NOON + 5 * self.started)
+        self.book.utterance_started(f"u{self.started}", NOON + 5 * self.started, NOON + 5 * self.started)
         self.started += 1
 
     @precondition(lambda self: self.started)

@@ -14,7 +14,7 @@ def segment(text: str, start_s: float = 0.0, end_s: float = 1.0, language: str =
 
 
 def utterance(*targets: str, speech: str | None = None) -> Utterance:
-    return Utterance("u1", NOON, BookSettings(tuple(targets), speech))
+    return Utterance("u1", NOON - 0.4, NOON, BookSettings(tuple(targets), speech))
 
 
 def sent(*targets: str, speech: str | None = None) -> Utterance:
@@ -36,7 +36,7 @@ def test_pieces_join_with_nothing_between_and_are_stripped_as_a_whole() -> None:
 
 def test_an_empty_stream() -> None:
     text = StreamText()
-    assert (text.text, text.language, text.end_s) == ("", None, None)
+    assert (text.text, text.language, text.start_s, text.end_s) == ("", None, None, None)
 
 
 def test_blank_pieces_take_no_number_and_set_no_end() -> None:
@@ -44,8 +44,8 @@ def test_blank_pieces_take_no_number_and_set_no_end() -> None:
     assert text.append(segment("")) is None
     assert text.end_s is None
     assert text.append(segment("a", 0, 1)) == 1
-    assert text.append(segment("b", 0, 0.5)) == 2
-    assert text.end_s == NOON + 1
+    assert text.append(segment("b", -0.3, 0.5)) == 2
+    assert (text.start_s, text.end_s) == (NOON - 0.3, NOON + 1)
 
 
 def test_the_language_is_the_one_of_most_of_the_text() -> None:
@@ -179,6 +179,13 @@ def test_the_end_of_the_session_does_not_end_what_waits_to_be_sent(has_ended: bo
     assert made.done_at(NOTHING, owes_speech=False) == 13
 
 
+def test_lost_audio_is_waited_for_no_longer() -> None:
+    made = utterance("de")
+    made.ended(NOON + 2, "silence", 10)
+    made.lost(12)
+    assert made.done_at(NOTHING, owes_speech=False) == 12
+
+
 # --- what is published --------------------------------------------------------------------------------------------
 
 
@@ -204,6 +211,24 @@ def test_a_whole_record() -> None:
     assert record.translations == (("de", "Ja, bitte."), ("fr", "Oui."), ("es", "Sí."))
     assert (record.speech_language, record.speech_ms) == ("fr", 500)
     assert (record.lost_ms, record.complete) == (0, True)
+
+
+@pytest.mark.parametrize(("start_s", "published"), [(-0.3, -0.3), (0.7, 0.7), (2.5, 2.5)])
+def test_it_starts_with_its_first_words(start_s: float, published: float) -> None:
+    made = sent()
+    made.stream(None).append(segment("Yes", start_s, 3))
+    record = made.record(NOTHING)
+    assert record is not None
+    assert record.start_s == NOON + published
+    assert record.end_s == max(record.start_s, NOON + 2)
+
+
+def test_without_source_text_it_starts_when_somebody_began() -> None:
+    made = sent("de")
+    made.stream("de").append(segment("Ja", 0.5, 1, "de"))
+    record = made.record(NOTHING)
+    assert record is not None
+    assert record.start_s == NOON
 
 
 def test_text_that_was_only_ever_tentative_is_news_without_words() -> None:
@@ -259,6 +284,6 @@ def test_an_utterance_that_was_still_going_on_at_the_very_end() -> None:
 
 def test_distance() -> None:
     made = utterance()
-    assert [made.distance_s(NOON + s) for s in (-3, 0, 99)] == [3, 0, 0]
+    assert [made.distance_s(NOON + s) for s in (-3.4, -0.4, 99)] == [pytest.approx(3), 0, 0]
     made.ended(NOON + 2, "silence", 10)
-    assert [made.distance_s(NOON + s) for s in (-3, 1, 6)] == [3, 0, 4]
+    assert [made.distance_s(NOON + s) for s in (-3.4, 1, 6)] == [pytest.approx(3), 0, 4]
