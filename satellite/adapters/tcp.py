@@ -18,14 +18,14 @@ async def connect(host: str, port: int) -> socket.socket:
     race = _Race()
     try:
         async with asyncio.TaskGroup() as group:
-            await race.run(group, _interleaved([(info[0], info[4]) for info in found]))
+            await race.run(group, interleaved([(info[0], info[4]) for info in found]))
     except BaseException:
         race.close()
         raise
     return race.winner()
 
 
-def _interleaved(addresses: Sequence[_Address]) -> list[_Address]:
+def interleaved(addresses: Sequence[_Address]) -> list[_Address]:
     """Families taken in turns, the resolver's order kept within each (RFC 8305 section 4)."""
     first = [address for address in addresses if address[0] == addresses[0][0]]
     others = [address for address in addresses if address[0] != addresses[0][0]]

@@ -45,6 +45,7 @@ from tests.fakes.link_peers import (
     tcp_server,
     unused_port,
 )
+from tests.fakes.virtual_time import VirtualLoop
 
 SECRET = "s3cret-token"
 
@@ -862,25 +863,6 @@ async def test_a_fault_in_a_consumer_ends_the_link_and_its_socket() -> None:
             await driver(session, on_event).run()
         assert caught.group_contains(ZeroDivisionError)
         await dropped.wait()
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time jumps to the next timer instead of passing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = 1000.0
-        real_select = self._selector.select  # type: ignore[attr-defined]
-
-        def select(timeout: float | None = None) -> object:
-            if timeout is not None and timeout > 0:
-                self._now += timeout
-            return real_select(0 if timeout is not None else None)
-
-        self._selector.select = select  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self._now
 
 
 def test_deadlines_in_virtual_time() -> None:
