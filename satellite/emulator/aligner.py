@@ -44,7 +44,7 @@ class Aligner:
     def __init__(self, recording: bytes, *, exact: bool) -> None:
         self._recording = recording
         self._exact = exact
-        self._coarse = b""
+        self._finder = _Finder(recording)
         self._pending = bytearray()
         self._pending_start = 0
         self._searched = 0
@@ -57,7 +57,7 @@ class Aligner:
         """Take the next audio; return the runs found in it, in stream order."""
         self._pending += pcm
         runs: list[Run] = []
-        while self._follow(runs) and self._search(runs):
+        while self._follow(runs) and self._search():
             pass
         self._forget()
         return runs
@@ -105,7 +105,7 @@ class Aligner:
                 matched = at + BLOCK_SAMPLES
         return matched
 
-    def _search(self, runs: list[Run]) -> bool:
+    def _search(self) -> bool:
         """Find a new place for pending audio; True when found, so that it can be followed."""
         found = self._search_exactly() if self._exact else self._search_likeness()
         if found is None and self._exact and len(self._pending) // WIDTH >= EXACT_TRIAL_SAMPLES:
@@ -114,10 +114,8 @@ class Aligner:
             return False
         at, place = found
         back = self._extend_back(at, place)
-        if back:
-            runs.append(Run(self._pending_start + at - back, place - back, back))
-        self._consume(at)
-        self._expected = place
+        self._consume(at - back)
+        self._expected = place - back
         self._doubtful = 0
         return True
 
@@ -151,19 +149,10 @@ class Aligner:
             at = self._searched
             window = bytes(self._pending[at * WIDTH : (at + WINDOW_SAMPLES) * WIDTH])
             if _is_distinctive(window):
-                place = self._find(window)
+                place = self._finder.exactly(window, self._after)
                 if place is not None:
                     return at, place
             self._searched += WINDOW_SAMPLES
-        return None
-
-    def _find(self, window: bytes) -> int | None:
-        for start, end in ((self._after, len(self._recording)), (0, self._after + WINDOW_SAMPLES)):
-            byte = self._recording.find(window, start * WIDTH, end * WIDTH)
-            while byte % WIDTH and byte >= 0:
-                byte = self._recording.find(window, byte + 1, end * WIDTH)
-            if byte >= 0:
-                return byte // WIDTH
         return None
 
     def _search_likeness(self) -> tuple[int, int] | None:
@@ -173,18 +162,54 @@ class Aligner:
             pattern = bytes(self._pending[at * WIDTH : (at + PATTERN_SAMPLES) * WIDTH])
             self._searched += PATTERN_SAMPLES // 2
             if rms(pattern) >= SPEECH_RMS:
-                place = self._find_like(pattern)
+                place = self._finder.alike(pattern, self._after, wide=self._may_search_widely())
                 if place is not None:
                     return at, place
         return None
 
-    def _find_like(self, pattern: bytes) -> int | None:
+    def _may_search_widely(self) -> bool:
+        if self._pending_start < self._wide_search_at:
+            return False
+        self._wide_search_at = self._pending_start + WIDE_SEARCH_EVERY_SAMPLES
+        return True
+
+    def _consume(self, samples: int) -> None:
+        del self._pending[: samples * WIDTH]
+        self._pending_start += samples
+        self._searched = 0
+
+    def _forget(self) -> None:
+        surplus = len(self._pending) // WIDTH - PENDING_SAMPLES
+        if surplus > 0 and self._expected is None:
+            searched = self._searched
+            self._consume(surplus)
+            self._searched = max(0, searched - surplus)
+
+
+class _Finder:
+    """Looks for pieces in the recording: first after a place, then before it."""
+
+    def __init__(self, recording: bytes) -> None:
+        self._recording = recording
+        self._coarse = b""
+
+    def exactly(self, window: bytes, after: int) -> int | None:
+        """The sample at which these very bytes stand."""
+        for start, end in ((after, len(self._recording)), (0, after + WINDOW_SAMPLES)):
+            byte = self._recording.find(window, start * WIDTH, end * WIDTH)
+            while byte % WIDTH and byte >= 0:
+                byte = self._recording.find(window, byte + 1, end * WIDTH)
+            if byte >= 0:
+                return byte // WIDTH
+        return None
+
+    def alike(self, pattern: bytes, after: int, *, wide: bool) -> int | None:
+        """The sample at which something like the pattern stands; `wide` looks beyond the next 30 s."""
         length = len(self._recording) // WIDTH
-        near = min(self._after + NEAR_SAMPLES, length)
-        ranges = [(max(0, self._after - BLOCK_SAMPLES), near)]
-        if self._pending_start >= self._wide_search_at:
-            self._wide_search_at = self._pending_start + WIDE_SEARCH_EVERY_SAMPLES
-            ranges += [(near, length), (0, min(length, self._after + PATTERN_SAMPLES))]
+        near = min(after + NEAR_SAMPLES, length)
+        ranges = [(max(0, after - BLOCK_SAMPLES), near)]
+        if wide:
+            ranges += [(near, length), (0, min(length, after + PATTERN_SAMPLES))]
         places = (self._best_in(pattern, start, end) for start, end in ranges)
         return next((place for place in places if place is not None), None)
 
@@ -202,18 +227,6 @@ class Aligner:
         place = low + audioop.findfit(detail, pattern)[0]
         piece = self._recording[place * WIDTH : place * WIDTH + len(pattern)]
         return place if likeness(pattern, piece) >= ALIKE else None
-
-    def _consume(self, samples: int) -> None:
-        del self._pending[: samples * WIDTH]
-        self._pending_start += samples
-        self._searched = 0
-
-    def _forget(self) -> None:
-        surplus = len(self._pending) // WIDTH - PENDING_SAMPLES
-        if surplus > 0 and self._expected is None:
-            searched = self._searched
-            self._consume(surplus)
-            self._searched = max(0, searched - surplus)
 
 
 def _is_distinctive(window: bytes) -> bool:

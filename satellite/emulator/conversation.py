@@ -1,6 +1,7 @@
 """What a session keeps over its connections: the recognition, the transcript, and what waits to be sent."""
 
 import asyncio
+import functools
 import heapq
 import itertools
 from collections import deque
@@ -105,15 +106,9 @@ class Conversation:
         return heard.resent
 
     async def _hear(self, piece: tuple[bytes, float] | None) -> Heard:
-        if piece is None:
-            return (
-                await asyncio.to_thread(self._recogniser.finish)
-                if self._recogniser.is_slow
-                else self._recogniser.finish()
-            )
-        if self._recogniser.is_slow:
-            return await asyncio.to_thread(self._recogniser.push, *piece)
-        return self._recogniser.push(*piece)
+        recogniser = self._recogniser
+        call = recogniser.finish if piece is None else functools.partial(recogniser.push, *piece)
+        return await asyncio.to_thread(call) if recogniser.is_slow else call()
 
     def wake(self) -> None:
         """Let whoever waits in `next_message` look again."""
@@ -134,6 +129,11 @@ class Conversation:
                 return None
             await self._wait(self._outbox[0][0] - now if self._outbox else None)
 
+    def give_back(self, message: dict[str, object]) -> None:
+        """A message from `next_message` could not be sent: it comes first on the next connection."""
+        now = asyncio.get_running_loop().time()
+        heapq.heappush(self._outbox, (min([now, *(entry[0] for entry in self._outbox)]), -1, Outgoing(now, message)))
+
     async def _wait(self, timeout_s: float | None) -> None:
         self._changed.clear()
         try:
@@ -150,7 +150,9 @@ class Conversation:
         self.is_speaking = True
         return self.speeches.popleft()
 
-    def speech_over(self) -> None:
-        """The last text from `next_speech` has been spoken or given up."""
+    def speech_over(self, unheard: str | None) -> None:
+        """The last text from `next_speech` is over; what was never heard comes first on the next connection."""
         self.is_speaking = False
+        if unheard is not None:
+            self.speeches.appendleft(unheard)
         self.wake()

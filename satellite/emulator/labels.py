@@ -16,8 +16,6 @@ class Word:
     start_sample: int
     end_sample: int
     sentence: int
-    is_first: bool
-    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,11 @@ def _labels(value: object) -> Labels:
         # words are written as they stand in the sentence, punctuation included
         texts = str(sentence["text"]).split()
         texts = texts if len(texts) == len(entries) else [str(entry["text"]) for entry in entries]
-        for at, (entry, text) in enumerate(zip(entries, texts, strict=True)):
+        for entry, text in zip(entries, texts, strict=True):
             start, end = samples_of_ms(float(entry["start_ms"])), samples_of_ms(float(entry["end_ms"]))
             if end <= start:
                 raise ValueError(f"{text!r} ends before it starts")
-            words.append(Word(text, start, end, len(sentences), at == 0, at == len(entries) - 1))
+            words.append(Word(text, start, end, len(sentences)))
         sentences.append(str(sentence["text"]))
     words.sort(key=lambda word: word.start_sample)
     return Labels(tuple(words), tuple(sentences), str(value.get("language", "en")))

@@ -5,14 +5,10 @@ import json
 import secrets
 from collections import deque
 
-from satellite.emulator.conversation import Conversation
-from satellite.emulator.encoders import make_encoder
+from satellite.emulator.desk import SessionDesk, refusal
 from satellite.emulator.http import HttpAnswer, HttpRequest, RequestResetError
-from satellite.emulator.media import make_decoder
-from satellite.emulator.schema import DETECTABLE_LANGUAGES, Refusal, SessionConfig, check_request
+from satellite.emulator.schema import Refusal, SessionConfig, check_request
 from satellite.emulator.service import Service
-from satellite.emulator.tokens import Session, SessionState, Token
-from satellite.errors import MediaError
 
 REALTIME_PATH = "/v3/voice/realtime"
 CLOSING_GRACE_S = 0.15
@@ -58,7 +54,7 @@ class Rest:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._watch = RetryWatch(service.settings.limits.no_retry_s)
-        self._joining: set[int] = set()
+        self._desk = SessionDesk(service)
 
     async def handle(self, request: HttpRequest) -> HttpAnswer:
         """One request; RequestResetError when a fault wants it cut."""
@@ -85,12 +81,12 @@ class Rest:
         if request.path == "/v2/usage" and request.method == "GET":
             return self._usage()
         if request.path != REALTIME_PATH:
-            return _error(404, "Not found")
+            return refusal(404, "Not found")
         if request.method == "POST":
             return self._deliver(request, self._open(request))
         if request.method == "GET":
-            return self._deliver(request, await self._join(request))
-        return _error(405, "Method not allowed")
+            return self._deliver(request, await self._desk.join(request))
+        return refusal(405, "Method not allowed")
 
     async def _faulted(self, request: HttpRequest) -> HttpAnswer | None:
         faults, method = self._service.faults, request.method
@@ -123,16 +119,16 @@ class Rest:
     def _authorise(self, request: HttpRequest) -> HttpAnswer | None:
         if any(name == "auth_key" for name, _ in request.query) or b'"auth_key"' in request.body:
             self._record("auth_in_query", "auth_key outside the Authorization header")
-            return _error(403, "Forbidden")
+            return refusal(403, "Forbidden")
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme != "DeepL-Auth-Key":
             self._record("bad_authorization", "the Authorization header is not `DeepL-Auth-Key <key>`")
-            return _error(401, "Unauthorized")
+            return refusal(401, "Unauthorized")
         if key.endswith(":fx"):
             self._record("free_key", "a Free key was sent to Voice")
-            return _error(403, "Forbidden")
+            return refusal(403, "Forbidden")
         if not secrets.compare_digest(key.encode(), self._service.settings.api_key.encode()):
-            return _error(401, "Unauthorized")
+            return refusal(401, "Unauthorized")
         return None
 
     def _open(self, request: HttpRequest) -> HttpAnswer:
@@ -143,7 +139,7 @@ class Rest:
             except ValueError:
                 checked = Refusal("body_not_json", "the request body is not JSON")
             if isinstance(checked, SessionConfig):
-                return self._open_session(checked)
+                return self._desk.open(checked)
             fault = checked
         self._record(fault.rule, fault.detail)
         return HttpAnswer.json(400, {"message": fault.detail, "code": "invalid_request"})
@@ -161,97 +157,6 @@ class Rest:
             return Refusal("bad_reporting_tag", detail)
         return None
 
-    def _open_session(self, config: SessionConfig) -> HttpAnswer:
-        service = self._service
-        limit = service.settings.limits.sessions
-        if config.speech_language and not service.settings.speech_enabled:
-            return _error(403, "Speech output is not enabled for this key")
-        if limit is not None and len(service.book.live()) >= limit:
-            return _error(429, "Too many sessions")
-        if not config.source_language and service.truth.language not in DETECTABLE_LANGUAGES:
-            self._record("undetectable_language", f"{service.truth.language} cannot be detected and must be named")
-        try:
-            exact = make_decoder(config.source_media).is_exact
-            if config.speech_language:
-                make_encoder(service.settings.target_media or config.target_media)
-        except MediaError as fault:
-            return _error(400, f"the emulator cannot: {fault}")
-        session = service.book.open(config, service.clock())
-        service.conversations[session.number] = Conversation(config, service.settings, service.truth, exact=exact)
-        return self._granted(session, "POST")
-
-    def _granted(self, session: Session, method: str) -> HttpAnswer:
-        answer = {"streaming_url": self._service.streaming_url, "token": session.newest.value}
-        if not self._service.settings.variants.no_session_id:
-            answer["session_id"] = session.session_id
-        stale = self._service.faults.take("token", method) if self._is_stale_armed(method) else None
-        if stale is not None:
-            session.newest.made_s = float("-inf")
-            session.newest.lost = True
-        return HttpAnswer.json(200, answer)
-
-    def _is_stale_armed(self, method: str) -> bool:
-        return self._service.faults.peek("token", method, "stale")
-
-    async def _join(self, request: HttpRequest) -> HttpAnswer:
-        if request.body:
-            self._record("unexpected_body", "GET takes no body")
-        if [name for name, _ in request.query] != ["token"]:
-            self._record("bad_query", "GET takes the one parameter token")
-            return _error(400, "token is required")
-        value = request.query[0][1]
-        found = self._service.book.find(value)
-        if found is None:
-            rule = "token_not_percent_encoded" if " " in value else "unknown_token"
-            self._record(rule, "a GET with a token that was never given out")
-            return _error(400, "Invalid token")
-        session, token = found
-        if session.number in self._joining:
-            self._record("concurrent_get", "two GETs in flight for one session", session.number)
-        self._joining.add(session.number)
-        try:
-            return await self._rejoin(session, token)
-        finally:
-            self._joining.discard(session.number)
-
-    async def _rejoin(self, session: Session, token: Token) -> HttpAnswer:
-        refusal = await self._refusal(session, token)
-        if refusal is not None:
-            return refusal
-        await self._part(session)
-        session.left_early_at_s = None
-        session.rotate(self._service.clock())
-        return self._granted(session, "GET")
-
-    async def _refusal(self, session: Session, token: Token) -> HttpAnswer | None:
-        service = self._service
-        if session.state is not SessionState.OPEN:
-            rules = {"error": "reconnect_after_error", "ended": "reconnect_after_end"}
-            rule = rules.get("ended" if session.state is SessionState.ENDED else session.death)
-            if rule is not None:
-                self._record(rule, f"a GET for a session that is over ({session.death or 'ended'})", session.number)
-            return _error(400, "Session is no longer valid")
-        if token is not session.newest:
-            if not token.lost:
-                self._record("outdated_token", "a GET with a token that is not the newest", session.number)
-            await service.end_session(session, "outdated token")
-            return _error(400, "Token is outdated")
-        if service.faults.peek("token", "GET", "lost") and service.faults.take("token", "GET") is not None:
-            session.kill("lost")
-            return _error(400, "Session is no longer valid")
-        if service.clock() - session.last_data_s > service.settings.limits.resume_window_s:
-            session.kill("expired")
-            return _error(400, "Session has expired")
-        return None
-
-    async def _part(self, session: Session) -> None:
-        """Close a socket that is still open; a stalled one cannot have been seen to close."""
-        service = self._service
-        await service.await_close(session, CLOSING_GRACE_S)
-        if session.is_connected and not session.is_stalled:
-            self._record("get_while_connected", "a GET while the socket was open", session.number)
-        await service.disconnect(session, 1000, "reconnected")
-
     def _usage(self) -> HttpAnswer:
         billed_ms = sum(session.audio_ms for session in self._service.book.sessions)
         minutes = -(-round(billed_ms) // 60_000)
@@ -262,7 +167,3 @@ class Rest:
 
 def _is_reporting_tag(tag: str) -> bool:
     return tag.isascii() and tag.isprintable() and " " not in tag and 0 < len(tag) <= TAG_LIMIT
-
-
-def _error(status: int, message: str) -> HttpAnswer:
-    return HttpAnswer.json(status, {"message": message})

@@ -10,8 +10,11 @@ MAX_CHUNK_BYTES = 100_000
 """The tightest reading of "100 kilobyte": decimal, and counted as transferred (base64 in JSON)."""
 MAX_CHUNK_MS = 1_000.0
 MAX_SPEED = 2.0
-TIME_SLACK_MS = 0.5
-"""Rounding of container durations; far below any limit."""
+TIME_SLACK_MS = 0.001
+"""Rounding of durations; less than a sample."""
+
+TICK_S = 0.02
+TICK_SLACK_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +38,30 @@ def check_size(wire_bytes: int, audio_bytes: int, frame_bytes: int) -> Breach | 
 
 
 class Stalls:
-    """When the emulator itself was late: arrivals seen then say nothing about the client."""
+    """When the emulator itself was late: arrivals seen then say nothing about the client. Beats every TICK_S."""
 
     def __init__(self) -> None:
         self._late: deque[tuple[float, float]] = deque(maxlen=200)
+        self._beat_s: float | None = None
 
-    def note(self, until_s: float, late_s: float) -> None:
-        """The loop woke at `until_s`, `late_s` after it meant to."""
-        self._late.append((until_s, late_s))
+    def start(self, now: float) -> None:
+        """Beats are expected from now on, whatever was before."""
+        self._beat_s = now
+
+    def beat(self, now: float) -> None:
+        """The loop is alive; what this beat is late is remembered."""
+        late = self._lateness(now)
+        if late > 0:
+            self._late.append((now, late))
+        self._beat_s = now
 
     def between(self, start_s: float, end_s: float) -> float:
-        """Seconds of lateness that end in or touch the span."""
-        return sum(late for until, late in self._late if until >= start_s and until - late <= end_s)
+        """Seconds of lateness that touch the span, one that goes on included."""
+        past = sum(late for until, late in self._late if until >= start_s and until - late <= end_s)
+        return past + max(0.0, self._lateness(end_s))
+
+    def _lateness(self, now: float) -> float:
+        return 0.0 if self._beat_s is None else now - self._beat_s - TICK_S - TICK_SLACK_S
 
 
 class PaceRule:

@@ -45,7 +45,10 @@ class Variants:
 
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
-    """One emulator; port 0 lets the system choose. `resend_window_s` None is half the recording's length."""
+    """One emulator; port 0 lets the system choose. `resend_window_s` None is half the recording's length.
+
+    `keep_audio` False forgets audio and messages, for runs of many hours.
+    """
 
     api_key: str = "emulated-deepl-key"
     host: str = "127.0.0.1"
@@ -60,6 +63,7 @@ class EmulatorSettings:
     target_media: str | None = None
     speech_speed: float = 12.0
     resend_window_s: float | None = None
+    keep_audio: bool = True
     limits: Limits = field(default_factory=Limits)
     variants: Variants = field(default_factory=Variants)
     faults: tuple[Fault, ...] = ()

@@ -81,9 +81,9 @@ class RawClient:
 
     async def dial(self, token: str | None = None, **options: Any) -> ClientConnection:
         token = quote(self.token if token is None else token, safe="")
-        options.setdefault("compression", None)
+        options = {"compression": None, "max_size": 2**24, **options}
         self.socket = await connect(
-            f"{self.url}?token={token}", ssl=self.tls, max_size=2**24, ping_interval=None, close_timeout=1, **options
+            f"{self.url}?token={token}", ssl=self.tls, ping_interval=None, close_timeout=1, **options
         )
         return self.socket
 
@@ -108,7 +108,9 @@ class RawClient:
         message: dict[str, object] = {"end_of_source_media": {}}
         await self.socket.send(msgpack.packb(message) if self.message_format == "msgpack" else json.dumps(message))
 
-    async def stream(self, pcm: bytes, chunk_ms: int = 100, speed: float = 1.8, rate_hz: int = 16_000, width: int = 2) -> None:
+    async def stream(
+        self, pcm: bytes, chunk_ms: int = 100, speed: float = 1.8, rate_hz: int = 16_000, width: int = 2
+    ) -> None:
         """Send audio in paced chunks; stops quietly when the socket is closed."""
         step = rate_hz * chunk_ms // 1000 * width
         loop = asyncio.get_running_loop()

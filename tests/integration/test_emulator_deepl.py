@@ -1,0 +1,636 @@
+"""The DeepL emulator by a raw client: what it gives to a correct one, and that it catches every broken rule."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.faults import Fault
+from satellite.emulator.settings import EmulatorSettings, Limits, Variants
+from tests.fakes.rawdeepl import DATA, PCM_16K, RawClient, demo_pcm, request
+
+SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
+FIRST_SENTENCE = demo_pcm(500, 3600)
+FIRST_TEXT = "Good morning, the kitchen light is on."
+CHUNK = demo_pcm(1000, 1100)
+
+
+@asynccontextmanager
+async def emulated(settings: EmulatorSettings = SETTINGS) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
+    async with DeepLEmulator(settings) as emulator:
+        yield emulator, RawClient(emulator.base_url, emulator.api_key)
+
+
+def rules(emulator: DeepLEmulator) -> list[str]:
+    return [violation.rule for violation in emulator.violations]
+
+
+async def say(client: RawClient, pcm: bytes, **options: Any) -> None:
+    """Stream audio, end it and collect everything."""
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(client.read_until())
+        await client.stream(pcm, **options)
+        await client.end()
+        await reading
+    await client.close()
+
+
+# ---- what a correct client gets
+
+
+@pytest.mark.parametrize("message_format", ["json", "msgpack"])
+async def test_a_session_from_post_to_end_of_stream(message_format: str) -> None:
+    async with emulated() as (emulator, client):
+        await client.open(
+            target_languages=["fr"],
+            target_media_languages=["de"],
+            target_media_content_type="audio/pcm;encoding=s16le;rate=24000",
+            message_format=message_format,
+            source_language="en",
+            source_language_mode="fixed",
+        )
+        await say(client, FIRST_SENTENCE)
+    assert client.source_text() == FIRST_TEXT
+    assert client.target_text("fr").startswith("[fr] dooG gninrom")
+    assert "".join(part.get("text") or "" for part in client.of("target_media_chunk")) == client.target_text("de")
+    assert b"".join(client.speech_elements()) == b"".join(item.pcm_24k for item in emulator.spoken)
+    assert [name for message in client.received[-5:] for name in message] == [
+        "end_of_source_transcript",
+        "end_of_target_transcript",
+        "end_of_target_transcript",
+        "end_of_target_media",
+        "end_of_stream",
+    ]
+    assert emulator.violations == []
+    assert emulator.billed_ms == len(FIRST_SENTENCE) // 32
+    assert bytes(emulator.sessions[0].connections[0].audio) == FIRST_SENTENCE
+
+
+async def test_tentative_text_comes_while_words_come_in() -> None:
+    async with emulated() as (_, client):
+        await client.open(target_languages=["de"])
+        await say(client, FIRST_SENTENCE)
+    tentative = ["".join(s["text"] for s in update["tentative"]) for update in client.of("source_transcript_update")]
+    assert tentative[:3] == ["Good", "Good morning,", " the"]
+    assert tentative[-1] == ""
+    times = [s for update in client.of("source_transcript_update") for s in update["concluded"]]
+    assert abs(times[0]["start_time"] - 300) <= 1
+    assert times[0]["language"] == "en"
+
+
+async def test_what_was_not_received_is_not_transcribed() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await say(client, demo_pcm(500, 1900))
+    assert client.source_text() == "Good morning, the"
+    assert emulator.violations == []
+
+
+@pytest.mark.slow
+async def test_a_reconnect_keeps_the_session() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        await client.stream(FIRST_SENTENCE)
+        socket.transport.abort()
+        old = client.token
+        assert (await client.get()).status == 200
+        assert client.token != old
+        await client.dial()
+        await say(client, demo_pcm(3600, 7300))
+    text = client.source_text()
+    assert text.endswith("Please close the window before it starts to rain.")
+    assert emulator.violations == []
+    assert len(emulator.sessions[0].connections) == 2
+    assert len(emulator.sessions) == 1
+
+
+async def test_what_could_not_be_sent_comes_with_the_next_connection() -> None:
+    async with emulated(replace(SETTINGS, faults=(Fault("stall", after_chunks=25),))) as (emulator, client):
+        socket = await client.open()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(client.read_until())
+            await client.stream(FIRST_SENTENCE)
+            assert client.source_text() != FIRST_TEXT
+            socket.transport.abort()
+        await client.get()
+        await client.dial()
+        await client.finish()
+    assert client.source_text() == FIRST_TEXT
+    assert emulator.violations == []
+
+
+async def test_only_the_end_concludes_in_the_variant() -> None:
+    settings = replace(SETTINGS, variants=Variants(conclude_on_silence=False))
+    async with emulated(settings) as (_, client):
+        await client.open()
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(client.read_until())
+            await client.stream(FIRST_SENTENCE)
+            assert client.source_text() == ""
+            await client.end()
+            await reading
+        await client.close()
+    assert client.source_text() == FIRST_TEXT
+
+
+async def test_usage_counts_streamed_minutes() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await say(client, FIRST_SENTENCE)
+        usage = await request(emulator.base_url, "GET", "/v2/usage", client.auth)
+    assert usage.json["speech_to_text_minutes_count"] == 1
+    assert "x-trace-id" in usage.headers
+
+
+@pytest.mark.parametrize(
+    ("media", "rate_hz", "width"),
+    [
+        ("audio/pcm;encoding=s16le;rate=8000", 8_000, 2),
+        ("audio/pcm;encoding=s16le;rate=44100", 44_100, 2),
+        ("audio/pcm;encoding=s16le;rate=48000", 48_000, 2),
+        ("audio/pcm;encoding=alaw;rate=8000", 8_000, 1),
+        ("audio/pcm;encoding=ulaw;rate=8000", 8_000, 1),
+    ],
+)
+async def test_every_pcm_source_is_recognised(media: str, rate_hz: int, width: int) -> None:
+    pcm = _converted(FIRST_SENTENCE, media, rate_hz)
+    async with emulated() as (emulator, client):
+        await client.open(source_media_content_type=media)
+        await say(client, pcm, rate_hz=rate_hz, width=width)
+    assert client.source_text() == FIRST_TEXT
+    assert emulator.violations == []
+    assert abs(emulator.billed_ms - len(FIRST_SENTENCE) // 32) <= 1
+
+
+def _converted(pcm: bytes, media: str, rate_hz: int) -> bytes:
+    import audioop  # noqa: PLC0415 - one use
+
+    from satellite.emulator.pcm import resample  # noqa: PLC0415 - one use
+
+    pcm = resample(pcm, 16_000, rate_hz)
+    laws: dict[str, Callable[[bytes, int], bytes]] = {"alaw": audioop.lin2alaw, "ulaw": audioop.lin2ulaw}
+    law = laws.get(media.split("encoding=")[1].split(";", maxsplit=1)[0])
+    return law(pcm, 2) if law else pcm
+
+
+@pytest.mark.parametrize("media", ["audio/ogg;codecs=opus", "audio/ogg", "audio/auto"])
+async def test_opus_in_ogg_is_recognised(media: str) -> None:
+    data, pages = _ogg_opus(FIRST_SENTENCE)
+    async with emulated() as (emulator, client):
+        await client.open(source_media_content_type=media, message_format="msgpack")
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(client.read_until())
+            for at in range(len(pages)):
+                await client.send(pages[at])
+                await asyncio.sleep(0.06)
+            await client.end()
+            await reading
+        await client.close()
+    assert len(data) < len(FIRST_SENTENCE) // 5
+    assert client.source_text() == FIRST_TEXT
+    assert emulator.violations == []
+
+
+def _ogg_opus(pcm: bytes) -> tuple[bytes, list[bytes]]:
+    """FFmpeg's own muxer, so that nothing of the emulator's is used to check it; pieces of about 100 ms."""
+    import io  # noqa: PLC0415 - one use
+
+    import av  # noqa: PLC0415 - one use
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="ogg", options={"page_duration": "100000"}) as container:
+        stream = container.add_stream("libopus", rate=48_000)
+        stream.layout = "mono"
+        stream.bit_rate = 24_000
+        resampler = av.AudioResampler("s16", "mono", 48_000, frame_size=960)
+        frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+        frame.planes[0].update(pcm)
+        frame.sample_rate = 16_000
+        frames: list[Any] = [*resampler.resample(frame), *resampler.resample(None)]
+        for piece in [*frames, None]:
+            container.mux(stream.encode(piece))
+    data = buffer.getvalue()
+    starts = [at for at in range(len(data)) if data.startswith(b"OggS", at)]
+    # the two header pages go with the first audio
+    edges = [0, *starts[3:], len(data)]
+    return data, [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+# ---- REST rules
+
+PostChange = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [
+        ({"target_languages": ["de", "fr", "it", "es", "nl", "pl"]}, "too_many_items"),
+        ({"target_media_languages": ["de", "fr"]}, "too_many_items"),
+        ({"glossary_id": "a", "glossary_ids": ["b"]}, "both_glossary_fields"),
+        ({"early_access_experimental_mode": True}, "unknown_field"),
+        ({"formality": "prefer_less"}, "bad_value"),
+    ],
+)
+async def test_a_bad_request_is_a_400_and_recorded(extra: PostChange, rule: str) -> None:
+    async with emulated() as (emulator, client):
+        answer = await client.post(**extra)
+        assert answer.status == 400
+        assert set(answer.json) == {"message", "code"}
+        assert rules(emulator) == [rule]
+        assert emulator.sessions == []
+
+
+async def test_missing_content_type_field() -> None:
+    async with emulated() as (emulator, client):
+        assert (await client.post({})).status == 400
+        assert rules(emulator) == ["missing_field"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "rule"),
+    [
+        ("/v3/voice/realtime", {"Authorization": "Bearer {key}"}, 401, "bad_authorization"),
+        ("/v3/voice/realtime", {}, 401, "bad_authorization"),
+        ("/v3/voice/realtime?auth_key={key}", {"Authorization": "DeepL-Auth-Key {key}"}, 403, "auth_in_query"),
+        ("/v3/voice/realtime", {"Authorization": "DeepL-Auth-Key {key}:fx"}, 403, "free_key"),
+        ("/v3/voice/realtime?a=b", {"Authorization": "DeepL-Auth-Key {key}"}, 400, "unexpected_query"),
+        (
+            "/v3/voice/realtime",
+            {"Authorization": "DeepL-Auth-Key {key}", "X-DeepL-Reporting-Tag": "two words"},
+            400,
+            "bad_reporting_tag",
+        ),
+        (
+            "/v3/voice/realtime",
+            {"Authorization": "DeepL-Auth-Key {key}", "Content-Type": "text/plain"},
+            400,
+            "bad_content_type",
+        ),
+    ],
+)
+async def test_header_and_query_rules(path: str, headers: dict[str, str], status: int, rule: str) -> None:
+    async with emulated() as (emulator, client):
+        filled = {name: value.format(key=client.api_key) for name, value in headers.items()}
+        body = json.dumps({"source_media_content_type": PCM_16K}).encode()
+        filled = {"Content-Type": "application/json", **filled}
+        answer = await request(emulator.base_url, "POST", path.format(key=client.api_key), filled, body)
+        assert answer.status == status
+        assert rules(emulator) == [rule]
+
+
+async def test_a_wrong_key_is_a_401_and_trying_again_is_noticed() -> None:
+    async with emulated() as (emulator, client):
+        client.api_key = "wrong"
+        assert (await client.post()).status == 401
+        assert rules(emulator) == []
+        assert (await client.post()).status == 401
+        assert rules(emulator) == ["retry_after_401"]
+
+
+async def test_a_source_that_cannot_be_detected_must_be_named(tmp_path: Path) -> None:
+    labels = json.loads((DATA / "demo.labels.json").read_text())
+    (tmp_path / "labels.json").write_text(json.dumps({**labels, "language": "hr"}))
+    async with emulated(replace(SETTINGS, labels=tmp_path / "labels.json")) as (emulator, client):
+        assert (await client.post(source_language="hr")).status == 200
+        assert rules(emulator) == []
+        assert (await client.post()).status == 200
+        assert rules(emulator) == ["undetectable_language"]
+
+
+async def test_no_speech_for_this_key() -> None:
+    async with emulated(replace(SETTINGS, speech_enabled=False)) as (_, client):
+        assert (await client.post(target_media_languages=["de"])).status == 403
+        assert (await client.post(target_languages=["de"])).status == 200
+
+
+async def test_too_many_sessions_is_a_429() -> None:
+    async with emulated(replace(SETTINGS, limits=Limits(sessions=1))) as (emulator, client):
+        await client.open()
+        other = RawClient(emulator.base_url, emulator.api_key)
+        assert (await other.post()).status == 429
+        await client.finish()
+        assert (await other.post()).status == 200
+
+
+# ---- tokens
+
+
+async def test_a_second_dial_with_one_token_kills_the_session() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        with pytest.raises(InvalidStatus):
+            await client.dial()
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert rules(emulator) == ["token_reused"]
+        assert (await client.get()).status == 400
+
+
+async def test_an_outdated_token_kills_the_session() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        old = client.token
+        socket.transport.abort()
+        await client.get()
+        assert (await client.get(old)).status == 400
+        assert (await client.get()).status == 400
+        assert rules(emulator) == ["outdated_token"]
+
+
+async def test_a_socket_with_an_outdated_token_kills_the_session() -> None:
+    async with emulated() as (emulator, client):
+        await client.post()
+        old = client.token
+        await client.get()
+        with pytest.raises(InvalidStatus):
+            await client.dial(old)
+        assert rules(emulator) == ["outdated_token"]
+        assert emulator.sessions[0].death == "outdated_token"
+
+
+async def test_a_token_must_be_percent_encoded() -> None:
+    async with emulated() as (emulator, client):
+        await client.post()
+        path = f"/v3/voice/realtime?token={client.token}"
+        assert (await request(emulator.base_url, "GET", path, client.auth)).status == 400
+        assert rules(emulator) == ["token_not_percent_encoded"]
+
+
+async def test_unknown_and_expired_tokens() -> None:
+    async with emulated(replace(SETTINGS, limits=Limits(token_ttl_s=0.05))) as (emulator, client):
+        await client.post()
+        await asyncio.sleep(0.1)
+        with pytest.raises(InvalidStatus):
+            await client.dial()
+        with pytest.raises(InvalidStatus):
+            await client.dial("never-given")
+        assert rules(emulator) == ["token_expired", "unknown_token"]
+
+
+async def test_get_while_connected_closes_the_socket_and_is_recorded() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        assert (await client.get()).status == 200
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert rules(emulator) == ["get_while_connected"]
+
+
+async def test_closing_first_and_then_get_is_fine() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await client.close()
+        assert (await client.get()).status == 200
+        await client.dial()
+        await client.finish()
+    assert rules(emulator) == []
+
+
+async def test_two_gets_in_flight() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await asyncio.gather(client.get(), client.get())
+        assert "concurrent_get" in rules(emulator)
+
+
+async def test_a_session_not_resumed_in_time_has_expired() -> None:
+    async with emulated(replace(SETTINGS, limits=Limits(resume_window_s=0.05))) as (emulator, client):
+        socket = await client.open()
+        socket.transport.abort()
+        await asyncio.sleep(0.1)
+        assert (await client.get()).status == 400
+        assert rules(emulator) == []
+
+
+# ---- the socket
+
+
+async def test_the_key_and_sub_protocols_do_not_belong_on_the_socket() -> None:
+    async with emulated() as (emulator, client):
+        await client.post()
+        try:
+            await client.dial(additional_headers=client.auth, subprotocols=["voice"])
+        finally:
+            assert rules(emulator) == ["key_on_socket", "subprotocol"]
+
+
+async def test_offering_compression_is_fine() -> None:
+    async with emulated() as (emulator, client):
+        await client.post()
+        await client.dial(compression="deflate")
+        await client.finish()
+    assert rules(emulator) == []
+
+
+Act = Callable[[RawClient], Awaitable[None]]
+
+
+async def _send_raw(client: RawClient, *frames: str | bytes) -> None:
+    assert client.socket is not None
+    for frame in frames:
+        await client.socket.send(frame)
+
+
+async def _burst(client: RawClient) -> None:
+    for _ in range(3):
+        await client.send(CHUNK)
+
+
+async def _too_fast_within_jitter(client: RawClient) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for _ in range(25):
+        await client.send(CHUNK)
+        due += 0.042
+        await asyncio.sleep(due - loop.time())
+
+
+async def _audio_after_end(client: RawClient) -> None:
+    await client.end()
+    await client.send(CHUNK)
+
+
+async def _end_twice(client: RawClient) -> None:
+    await client.end()
+    await client.end()
+
+
+def _raw(frame: str | bytes) -> Act:
+    return lambda client: _send_raw(client, frame)
+
+
+@pytest.mark.parametrize(
+    ("message_format", "act", "rule", "code"),
+    [
+        ("json", lambda c: c.send(b""), "empty_chunk", 400),
+        ("json", lambda c: c.send(CHUNK[:-1]), "cut_sample", 400),
+        ("json", lambda c: c.send(bytes(32_002)), "chunk_too_long", 400),
+        ("json", lambda c: c.send(bytes(75_002)), "chunk_too_large", 400),
+        ("msgpack", lambda c: c.send(bytes(100_002)), "chunk_too_large", 400),
+        ("json", _burst, "gap_too_short", 429),
+        ("json", _too_fast_within_jitter, "too_fast", 429),
+        ("json", _audio_after_end, "audio_after_end", 400),
+        ("json", _end_twice, "end_repeated", 400),
+        ("json", _raw('{"source_media_chunk":{"data":"A-_A"}}'), "bad_base64", 400),
+        ("json", _raw('{"keep_alive":{}}'), "unknown_message", 400),
+        ("json", _raw('{"end_of_source_media":null}'), "payload_not_an_object", 400),
+        ("json", _raw('{"source_media_chunk":{"data":"AAA=","n":1}}'), "unknown_field", 400),
+        ("msgpack", _raw(msgpack.packb({"source_media_chunk": {"data": "ab"}})), "audio_not_binary", 400),
+        ("json", _raw(b"\x81"), "wrong_frame_type", None),
+        ("msgpack", _raw('{"end_of_source_media":{}}'), "wrong_frame_type", None),
+        ("json", _raw("nonsense"), "undecodable", None),
+        ("msgpack", _raw(msgpack.packb([b"ab"])), "not_an_object", None),
+        ("msgpack", _raw(msgpack.packb({0: {1: b"ab"}})), "non_string_key", None),
+    ],
+)
+async def test_stream_rules(message_format: str, act: Act, rule: str, code: int | None) -> None:
+    """Code None: a connection error, which is a close; else the fatal error message."""
+    async with emulated() as (emulator, client):
+        await client.open(message_format=message_format)
+        try:
+            await act(client)
+        except ConnectionClosed:
+            assert rule == "too_fast"
+        await client.read_until("never")
+        assert rules(emulator) == [rule]
+        assert [error["error_code"] for error in client.of("error")] == ([] if code is None else [code])
+        for error in client.of("error"):
+            assert set(error) == {"request_type", "error_code", "reason_code", "error_message"}
+        assert (await client.get()).status == 400
+        assert rules(emulator) == ([rule] if code is None else [rule, "reconnect_after_error"])
+
+
+async def test_thirty_seconds_without_audio_end_the_session() -> None:
+    for variants, errors in ((Variants(), [408]), (Variants(timeout_without_error=True), [])):
+        async with emulated(replace(SETTINGS, limits=Limits(inactivity_s=0.3), variants=variants)) as (
+            emulator,
+            client,
+        ):
+            await client.open()
+            await client.send(CHUNK)
+            await client.read_until("never")
+            assert rules(emulator) == ["inactivity"]
+            assert [error["error_code"] for error in client.of("error")] == errors
+            assert (await client.get()).status == 400
+
+
+async def test_no_timer_after_the_end_of_the_input() -> None:
+    async with emulated(replace(SETTINGS, limits=Limits(inactivity_s=0.2))) as (emulator, client):
+        await client.open(target_languages=["de"])
+        await say(client, demo_pcm(500, 2000))
+    assert rules(emulator) == []
+
+
+async def test_closing_before_the_end_of_the_stream() -> None:
+    async with emulated() as (emulator, client):
+        await client.open(target_languages=["de"])
+        await client.stream(demo_pcm(500, 2000))
+        await client.end()
+        await client.close()
+        await asyncio.sleep(0.05)
+        assert rules(emulator) == ["closed_before_end_of_stream"]
+
+
+async def test_leaving_without_an_end_is_noticed_at_the_end() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await client.send(CHUNK)
+        await client.close()
+    assert rules(emulator) == ["closed_before_end_of_stream"]
+
+
+async def test_losing_the_connection_is_nobodys_fault() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        await client.send(CHUNK)
+        socket.transport.abort()
+        await asyncio.sleep(0.05)
+    assert rules(emulator) == []
+
+
+async def test_the_normal_close_is_1000() -> None:
+    async with emulated() as (emulator, client):
+        await client.open()
+        await client.end()
+        await client.read_until()
+        await client.close(4000)
+        await asyncio.sleep(0.05)
+    assert rules(emulator) == ["close_code"]
+
+
+async def test_sending_audio_again_after_a_reconnect() -> None:
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        await client.stream(demo_pcm(500, 2500))
+        socket.transport.abort()
+        await client.get()
+        await client.dial()
+        await say(client, demo_pcm(1900, 3500))
+    assert rules(emulator) == ["audio_resent"]
+
+
+@pytest.mark.slow
+async def test_a_recording_played_again_is_not_sent_again() -> None:
+    async with emulated(replace(SETTINGS, resend_window_s=1.0)) as (emulator, client):
+        await client.open()
+        await say(client, FIRST_SENTENCE * 2)
+    assert rules(emulator) == []
+    assert client.source_text() == f"{FIRST_TEXT} {FIRST_TEXT}"
+
+
+# ---- odd but legal
+
+
+async def test_odd_but_legal_behaviour() -> None:
+    variants = Variants(
+        odd_tag_case=True,
+        extra_fields=True,
+        unknown_messages=True,
+        null_text=True,
+        trailing_semicolon=True,
+        odd_elements=True,
+        shuffled_end=True,
+        no_session_id=True,
+    )
+    async with emulated(replace(SETTINGS, variants=variants)) as (emulator, client):
+        answer = await client.post(
+            target_languages=["fr", "en-GB"],
+            target_media_languages=["de"],
+            target_media_content_type="audio/pcm;encoding=s16le;rate=24000",
+        )
+        assert "session_id" not in answer.json
+        await client.dial()
+        await say(client, FIRST_SENTENCE)
+    chunks = client.of("target_media_chunk")
+    assert chunks[0]["content_type"] == "audio/pcm;encoding=s16le;rate=24000;"
+    assert all("content_type" not in chunk for chunk in chunks[1:])
+    assert any(chunk["text"] is None for chunk in chunks)
+    assert {chunk["language"] for chunk in chunks} == {"DE"}
+    assert any(len(element) % 2 for element in client.speech_elements())
+    assert b"".join(client.speech_elements()) == b"".join(item.pcm_24k for item in emulator.spoken)
+    assert client.of("session_statistics")
+    assert client.target_text("EN-gb").startswith("[en-GB]")
+    assert "end_of_stream" in client.received[-1]
+    assert emulator.violations == []
+
+
+@pytest.mark.slow
+async def test_times_may_restart_with_a_connection() -> None:
+    async with emulated(replace(SETTINGS, variants=Variants(times_restart=True))) as (_, client):
+        socket = await client.open()
+        await client.stream(FIRST_SENTENCE)
+        socket.transport.abort()
+        await client.get()
+        await client.dial()
+        await say(client, demo_pcm(3600, 7300))
+    last = client.of("source_transcript_update")[-1]["concluded"][-1]
+    assert last["end_time"] < 3700
