@@ -91,12 +91,14 @@ class MqttConnection:
         if packet_bytes > client.packet_bytes_max:
             raise PublishRefusedError(ErrorCategory.INVALID_REQUEST, "the message is larger than the broker takes")
         try:
-            await client.publish(message.topic, message.payload, message.qos, message.retain)
+            reason = await client.deliver(message)
             raise_if_cancelled()
         except (aiomqtt.MqttError, ValueError) as error:
             raise self._explained(error) from error
-        if client.publish_reason is not None and client.publish_reason.is_failure:
-            raise PublishRefusedError(ErrorCategory.AUTHORIZATION, str(client.publish_reason))
+        if reason is None:
+            raise self._explained(aiomqtt.MqttCodeError(None))
+        if reason.is_failure:
+            raise PublishRefusedError(ErrorCategory.AUTHORIZATION, str(reason))
 
     async def subscribe(self, filters: tuple[str, ...], *, live_only: bool = False) -> list[str]:
         """Subscribe; returns the filters that the broker refuses. Raises BrokerError.
@@ -216,10 +218,16 @@ class MqttConnection:
 class _Client(aiomqtt.Client):
     """aiomqtt's client, which also tells why, and whose connection can be dropped at any moment."""
 
-    publish_reason: ReasonCode | None = None
     end_reason: ReasonCode | None = None
     packet_bytes_max = 268_435_455
     _is_abandoned = False
+    _publish_reason: ReasonCode | None = None
+
+    async def deliver(self, message: Message) -> ReasonCode | None:
+        """Publish; returns the broker's answer, None when the connection ended before it came."""
+        self._publish_reason = None
+        await self.publish(message.topic, message.payload, message.qos, message.retain)
+        return self._publish_reason
 
     def abandon(self) -> None:
         """Give up a connection attempt whose thread may still run; it closes when the thread is done."""
@@ -270,15 +278,33 @@ class _Client(aiomqtt.Client):
         if not self._connected.done():
             # Without this the caller would wait its whole time-out for an answer that cannot come.
             self._connected.set_exception(aiomqtt.MqttError("closed before it answered; is this an MQTT port?"))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        if not self._connected.cancelled():  # else nobody waits, and the library would stumble over it
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._release_waiting()
+
+    def _release_waiting(self) -> None:
+        """Let those who wait for an answer go on now instead of after their time-out: none comes any more."""
+        for confirmation in self._pending_publishes.values():
+            confirmation.set()
+        for answer in self._pending_subscribes.values():
+            if not answer.done():
+                answer.set_exception(aiomqtt.MqttCodeError(None))
         for future in (self._connected, self._disconnected):
             if future.done() and not future.cancelled():
                 future.exception()  # looked at: the event loop need not complain that nobody did
 
+    def _on_socket_register_write(self, client: PahoClient, userdata: Any, sock: Any) -> None:  # noqa: ARG002 - theirs
+        self._loop.call_soon_threadsafe(self._register_writer, client, sock)
+
+    def _register_writer(self, client: PahoClient, sock: Any) -> None:
+        """Write when the socket can take it; a socket may have been closed since it asked for that."""
+        if sock.fileno() > -1:
+            self._loop.add_writer(sock.fileno(), client.loop_write)
+
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
-        self.publish_reason = reason_code
+        self._publish_reason = reason_code
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 

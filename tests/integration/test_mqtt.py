@@ -18,7 +18,7 @@ from satellite.adapters.clock import SystemClock
 from satellite.adapters.mqtt import LinkHooks, MqttLink, MqttSettings, TlsSettings
 from satellite.adapters.outbox import Bounds, Outbox
 from satellite.core.backoff import Backoff
-from satellite.errors import BrokerError, ErrorCategory
+from satellite.errors import BrokerError, ErrorCategory, LocalMisuse
 from satellite.homeassistant.commands import Command, CommandRefused, SetMute, SetVolume
 from satellite.homeassistant.messages import Delivery, Message
 from satellite.homeassistant.topics import Topics
@@ -129,6 +129,12 @@ def tentative(text: str) -> Message:
 def broker(tmp_path: Path) -> Iterator[Broker]:
     with Broker(tmp_path / "broker") as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_complaints_of_the_event_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.name == "asyncio"] == []
 
 
 async def test_availability_comes_first_and_is_retained(broker: Broker) -> None:
@@ -464,6 +470,14 @@ async def test_tls_talk_to_a_plain_port_is_explained(broker: Broker) -> None:
     assert report.connections == 0
 
 
+async def test_tls_talk_to_something_else_is_explained() -> None:
+    report = Report()
+    async with old_broker() as (old, port):
+        old.greeting = b"220 mail.example.org\r\n"
+        async with running(make_link(settings(port, tls=TlsSettings()), report)):
+            assert "check mqtt.port and mqtt.tls" in await report.problem("no TLS with")
+
+
 async def test_an_unknown_host_is_named() -> None:
     report = Report()
     async with running(make_link(MqttSettings("no-such-broker.invalid", 1883), report)):
@@ -560,8 +574,10 @@ class OldBroker:
         self.published: list[bytes] = []
         self.subscription_answer = 1
         self.connect_answer = 0
+        self.greeting = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.greeting)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while await self._answer(reader, writer):
                 await writer.drain()
@@ -583,6 +599,8 @@ class OldBroker:
             return body[6] == 4
         if kind == 0x82:
             filters = body.count(b"/set/#") or 1
+            if not self.subscription_answer:
+                return False
             writer.write(b"\x90" + bytes([2 + filters]) + body[:2] + bytes([self.subscription_answer] * filters))
         if kind & 0xF0 == 0x30:
             topic_end = 2 + int.from_bytes(body[:2], "big")
@@ -630,6 +648,33 @@ async def test_a_refused_subscription_is_a_problem() -> None:
             await report.connected()
     assert report.states[0][0]
     assert f"{TOPICS.root}/set/#" in (report.states[0][1] or "")
+
+
+async def test_a_connection_that_dies_before_it_can_be_used_is_no_connection() -> None:
+    report = Report()
+    async with old_broker() as (old, port):
+        old.subscription_answer = 0
+        async with running(make_link(settings(port, timeout_s=0.3), report)):
+            await report.problem("MQTT broker")
+    assert report.connections == 0
+    assert not any(is_connected for is_connected, _ in report.states)
+
+
+async def test_a_connection_is_opened_before_it_is_used(broker: Broker) -> None:
+    connection = mqtt_connection.MqttConnection(settings(broker.port), "me", state(""), is_version_5=True)
+    connection.abort()
+    with pytest.raises(LocalMisuse):
+        await connection.publish(state("idle"))
+
+
+async def test_home_assistant_may_be_of_no_interest(broker: Broker) -> None:
+    report = Report()
+    async with subscriber(broker.port) as home, running(make_link(settings(broker.port, birth_topic=None), report)):
+        await report.connected()
+        await home.send(BIRTH, "online")
+        await home.send(TOPICS.command("volume"), "3")
+        await report.commanded(1)
+    assert report.births == 0
 
 
 async def test_a_port_that_accepts_and_stays_silent_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
