@@ -22,6 +22,8 @@ class Relay:
     async def up(self) -> None:
         """Accept connections, on the same port as before."""
         self._flowing.set()
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -38,6 +40,17 @@ class Relay:
         while self._writers:
             self._flowing.set()
             await asyncio.sleep(0.01)
+
+    async def interrupt(self) -> None:
+        """Reset what is open, and accept again at once."""
+        await self.down()
+        await self.up()
+
+    async def stall(self, seconds: float = 0.2) -> None:
+        """Pass nothing on for a moment."""
+        self.blackhole()
+        await asyncio.sleep(seconds)
+        self._flowing.set()
 
     def blackhole(self) -> None:
         """Keep connections open and pass nothing on, until `up` or `down`."""

@@ -770,3 +770,29 @@ async def test_no_payload_reaches_the_log_at_any_level(broker: Broker, caplog: p
     assert "connected to the MQTT broker" in caplog.text
     assert "private" not in caplog.text
     assert "pass-word" not in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_no_text_is_lost_or_reordered_whatever_the_network_does(broker: Broker, seed: int) -> None:
+    dice = random.Random(seed)
+    report = Report()
+    async with relay(broker.port) as way, subscriber(broker.port, TOPICS.transcript) as seen:
+        link = make_link(settings(way.port, timeout_s=0.5), report)
+        async with running(link) as task:
+            for number in range(120):
+                link.publish(concluded(str(number)))
+                link.publish(state(str(number)))
+                link.publish(tentative(str(number)))
+                await asyncio.sleep(dice.random() * 0.03)
+                if dice.random() < 0.08:
+                    await dice.choice([way.down, way.up, way.interrupt, way.stall])()
+            await way.down()
+            await way.up()
+            assert await link.flush(WAIT_S)
+            await link.close()
+            await task
+        await seen.until_text(TOPICS.transcript, "119")
+    first_seen = list(dict.fromkeys(seen.texts(TOPICS.transcript)))
+    assert first_seen == [str(number) for number in range(120)]
+    assert report.connections > 1
