@@ -220,7 +220,7 @@ class UploadFormat(enum.Enum):
     """What the service wants to be sent; decides which MediaEncoder goes into the SessionSetup."""
 
     PCM = "pcm"
-    OGG_OPUS = "ogg_opus"
+    OGG_OPUS = "opus"
 
 
 # --- what a backend is --------------------------------------------------------------------------------------

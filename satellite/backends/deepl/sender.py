@@ -71,7 +71,7 @@ class Sender:
         self._unconfirmed.clear()
 
     def lost(self, now: float) -> None:
-        """The connection is gone: audio of the last second that nothing was heard after counts as lost."""
+        """The connection or the session is gone: audio of the last second that nothing was heard after is lost."""
         lost: dict[str, int] = {}
         for sent in self._unconfirmed:
             if sent.at >= now - LOSS_WINDOW_S:

@@ -46,7 +46,7 @@ class DeepLSession:
         shared = Conversation(setup, codec, self._life, self.counters, self._timeline, self._progress, self._ending)
         self._admission = Admission(options, setup, self._life)
         self._sender = Sender(shared)
-        self._inbox = Inbox(shared, options.speech_media)
+        self._inbox = Inbox(shared, options.speech_media, self._sender.lost)
         self._finish_by: float | None = None
 
     @property
@@ -124,9 +124,9 @@ class DeepLSession:
         """A TEXT or BINARY message arrived."""
         if self._life.require("message", SessionState.STREAMING, SessionState.ENDING):
             self._admission.heard()
-            self._sender.heard()
             self._ending.heard(now)
             self._inbox.take(data, now)
+            self._sender.heard()
             self._sender.pump(now)
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:

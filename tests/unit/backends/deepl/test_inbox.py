@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from satellite.backends.base import HttpRequest, SessionState
+from satellite.backends.base import CloseSocket, HttpRequest, SessionState
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.core.events import (
+    AudioLost,
     Segment,
     SessionEnded,
     SessionFailed,
@@ -16,7 +17,7 @@ from satellite.core.events import (
     UtteranceSettled,
 )
 from satellite.errors import ErrorCategory
-from tests.fakes.playbook import WALL_S, Playbook
+from tests.fakes.playbook import WALL_S, Like, Playbook
 from tests.unit.backends.deepl.stage import end_of, error, media, options, segment, source, streaming, target, ticket
 
 PCM = "audio/pcm;encoding=s16le;rate=24000"
@@ -183,6 +184,12 @@ def test_what_follows_the_end_in_one_envelope_is_not_read() -> None:
 def test_an_error_is_the_end(code: Any, text: str, category: ErrorCategory, detail: str) -> None:
     (failure,) = spoken_to().says(error(code, text)).all(SessionFailed)
     assert (failure.category, failure.detail) == (category, detail)
+
+
+@pytest.mark.parametrize("message", [error(500), "nonsense"])
+def test_audio_sent_just_before_the_failure_is_lost_and_told_first(message: str) -> None:
+    book = streaming().speaks("u1", 3.0).skip()
+    book.says(message).expect(CloseSocket(), AudioLost("u1", 16_000), Like(SessionFailed))
 
 
 def test_what_is_no_message_is_a_fault_of_the_service() -> None:
