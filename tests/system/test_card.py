@@ -1,19 +1,23 @@
 """The main job on a sound card: speech goes in at the microphone, its translation comes out of the loudspeaker."""
 
+import asyncio
 import json
+import signal
 import wave
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fakes.broker import Broker, Subscriber, subscriber
-from tests.fakes.daemon import DATA, command, emulator, unix_s, words, write_config
+from tests.fakes.daemon import DATA, Daemon, command, emulator, unix_s, words, write_config
 from tests.fakes.vcard import CardFormat, VirtualCard
 
 pytestmark = pytest.mark.slow
 
 TAIL_S = 0.3
+LEAD_MS = 300
 LABELS: list[dict[str, Any]] = json.loads((DATA / "demo.labels.json").read_text())["sentences"]
 
 
@@ -26,7 +30,7 @@ def recorded(start_ms: float, end_ms: float) -> bytes:
 
 def sentence(number: int) -> bytes:
     """One sentence of the demo recording with a little room around it."""
-    return recorded(LABELS[number]["start_ms"] - 300, LABELS[number]["end_ms"] + 300)
+    return recorded(LABELS[number]["start_ms"] - LEAD_MS, LABELS[number]["end_ms"] + LEAD_MS)
 
 
 def transcript(seen: Subscriber) -> list[dict[str, Any]]:
@@ -37,11 +41,28 @@ def speech_events(seen: Subscriber, event: str) -> list[dict[str, Any]]:
     return [body for text in seen.texts("voice-satellite/sat1/speech") if (body := json.loads(text))["event"] == event]
 
 
+def _stop(daemon: Daemon) -> None:
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+
+
+def first_heard_s(said: bytes, received: bytes) -> float:
+    """Where in what was said the received audio begins, to 20 ms."""
+    frame = 640
+    return next(at for at in range(0, len(said) - frame, frame) if said[at : at + frame] in received) / 2 / 16_000
+
+
+def received_audio(directory: Path) -> bytes:
+    """All audio the service got."""
+    return b"".join(path.read_bytes()[44:] for path in sorted((directory / "audio").glob("*.wav")))
+
+
 async def test_speech_is_heard_and_not_heard_back(broker: Broker, tmp_path: Path) -> None:
-    """One sentence is translated and spoken; what is said meanwhile is not heard, what follows is from its first word."""
+    """A sentence is translated and spoken; what is said meanwhile is not heard, what follows the tail is."""
+    talk = b"".join(recorded(LABELS[number]["start_ms"], LABELS[number]["end_ms"]) for number in (3, 2, 1))
     with (
         VirtualCard(tmp_path / "card", CardFormat(spk_rate=24_000)) as card,
-        emulator(tmp_path / "service", "--speech", "espeak") as service,
+        emulator(tmp_path / "service") as service,
     ):
         config = write_config(
             tmp_path,
@@ -50,20 +71,28 @@ async def test_speech_is_heard_and_not_heard_back(broker: Broker, tmp_path: Path
             audio={"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}},
             voice={"speech_language": "de"},
         )
-        environment = {"ALSA_CONFIG_PATH": str(tmp_path / "card" / "asound.conf")}
         async with subscriber(broker.port) as seen:
-            with command(tmp_path, "run", "-c", str(config), **environment) as daemon:
+            with command(tmp_path, "run", "-c", str(config), ALSA_CONFIG_PATH=str(card.conf)) as daemon:
                 await seen.until_text("voice-satellite/sat1/state", "idle")
                 first = card.wait_for("saying", name=card.say(sentence(0)))
                 await seen.until(lambda s: len(speech_events(s, "started")) == 1)
-                second = card.wait_for("saying", name=card.say(recorded(LABELS[1]["start_ms"], LABELS[4]["end_ms"])))
+                second = card.wait_for("saying", name=card.say(talk))
                 await seen.until(lambda s: len(speech_events(s, "finished")) == 1)
-                heard_until = card.heard_at(len(card.played) - 2)
-                print([(r.topic[22:], r.text[:150]) for r in seen.received], daemon.log); await seen.until(lambda s: words(transcript(s)[-1]["text"])[-1:] == ["today"], 30)
-                daemon.signal(15)  # type: ignore[arg-type]  # SIGTERM
-                assert daemon.wait() == 0
+                heard = card.played
+                silent_at = card.heard_at(len(heard) - 2)
+                await seen.until(lambda s: "rain" in str(transcript(s)), 30)
+                await asyncio.to_thread(_stop, daemon)
         report = service.stop()
     assert report["violations"] == []
-    said = words(" ".join(body["text"] for body in transcript(seen)))
-    assert said[:7] == words(LABELS[0]["text"])
-    print(first, second, heard_until, said)
+    texts = transcript(seen)
+    assert words(texts[0]["text"] + texts[1]["text"]) == words(LABELS[0]["text"])
+    for body, word in zip(texts[:2], (0, 2), strict=True):  # "Good morning," and "the kitchen light is on."
+        spoken_ms = LABELS[0]["words"][word]["start_ms"] - LABELS[0]["start_ms"] + LEAD_MS
+        assert unix_s(body["start"]) == pytest.approx(first["wall"] + spoken_ms / 1000, abs=0.15)
+    deaf_until = second["monotonic"] + first_heard_s(talk, received_audio(tmp_path / "service"))
+    assert deaf_until == pytest.approx(silent_at + TAIL_S, abs=0.15)
+    assert words(texts[-1]["text"])[-3:] == ["starts", "to", "rain"]
+    played = np.frombuffer(heard, np.int16)
+    announced = speech_events(seen, "finished")[0]["duration_ms"]
+    assert np.abs(played).max() > 1000
+    assert len(played) / 24 == pytest.approx(announced, abs=100)

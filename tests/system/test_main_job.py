@@ -44,7 +44,11 @@ async def test_every_sentence_arrives_at_its_time(broker: Broker, tmp_path: Path
     options = {"message_format": media[0], "source_media": media[1]}
     with emulator(tmp_path / "service") as service:
         config = write_config(
-            tmp_path, service.base_url, broker.port, audio=SIMULTANEOUS, voice={"deepl": options, "speech_language": "de"}
+            tmp_path,
+            service.base_url,
+            broker.port,
+            audio=SIMULTANEOUS,
+            voice={"deepl": options, "speech_language": "de"},
         )
         async with subscriber(broker.port) as seen:
             with command(tmp_path, "run", "-c", str(config)) as daemon:
@@ -96,11 +100,12 @@ async def test_sigterm_in_mid_sentence_concludes_what_was_said(broker: Broker, t
 
 
 async def test_a_second_sigterm_ends_it_at_once(broker: Broker, tmp_path: Path) -> None:
-    with emulator(tmp_path / "service", "--fault", "stall:after_chunks=25") as service:
+    with emulator(tmp_path / "service", "--fault", "stall:after_chunks=10") as service:
         config = write_config(tmp_path, service.base_url, broker.port)
         async with subscriber(broker.port) as seen:
             with command(tmp_path, "run", "-c", str(config)) as daemon:
-                await seen.until(lambda s: bool(s.texts(f"{BASE}/transcript/tentative")), 30)
+                await seen.until_text(f"{BASE}/state", "listening", 20)
+                await asyncio.sleep(2.0)  # the service has fallen silent by now
                 daemon.signal(signal.SIGTERM)
                 await asyncio.sleep(1.0)
                 assert daemon.process.poll() is None, "it should still be waiting for the service's last words"
