@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -49,8 +50,10 @@ def describe(error: Exception) -> str:
         return f"answer larger than {MAX_ANSWER_BYTES} bytes"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, socket.gaierror):
+        return error.strerror or "the name cannot be resolved"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return type(error).__name__
 
 
