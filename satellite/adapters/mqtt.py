@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from satellite.adapters.mqtt_settings import MqttSettings, TlsSettings
+from satellite.adapters.mqtt_status import LinkStatus
 from satellite.adapters.outbox import Outbox
 from satellite.core.backoff import Backoff
 from satellite.errors import BrokerError
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 
 REFUSED_RETRY_S = 60.0
 """A refused login is tried again at this pace: some brokers refuse everybody while they start."""
-SPEAK_AGAIN_S = 60.0
-"""A loss in the words of the one before is told at warning level again after a connection of this length."""
 QUICK_FAILURES = 3
 """So many connections that end at once are no accident."""
 GOODBYE_S = 2.0
@@ -60,12 +59,8 @@ class MqttLink:
         self._backoff = backoff
         self._clock = clock
         self._client_id = settings.client_id or f"voice-satellite-{topics.satellite_id}"
+        self._status = LinkStatus(self._client_id, hooks.on_state)
         self._is_version_5 = True
-        self._is_connected = False
-        self._problem: str | None = None
-        self._denied: str | None = None
-        self._told_loss: str | None = None
-        self._connected_at: float | None = None
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._closing = asyncio.Event()
@@ -104,12 +99,12 @@ class MqttLink:
         Without a connection it returns at once. After cancelling `run` instead, the broker publishes the last will.
         """
         is_flushed = len(self._outbox) == 0
-        if self._is_connected:
+        if self._status.is_connected:
             is_flushed = await self.flush(timeout_s)
         self._says_offline = offline
         self._closing.set()
         self._wake.set()
-        if self._is_connected:
+        if self._status.is_connected:
             await self._goodbye()
         return is_flushed
 
@@ -128,8 +123,8 @@ class MqttLink:
             ProtocolRefusedError,
         )
 
-        self._denied = self._connected_at = None
-        will = self._availability(OFFLINE)
+        self._status.trying()
+        will = _availability(self._topics, OFFLINE)
         connection = MqttConnection(self._settings, self._client_id, will, is_version_5=self._is_version_5)
         try:
             await connection.open()
@@ -145,25 +140,23 @@ class MqttLink:
             return lost
         finally:
             connection.abort()
-            self._is_connected = False
+            self._status.ended()
             self._outbox.lost()
             self._touch_outbox()
         return None
 
     async def _greet(self, connection: "MqttConnection") -> None:
         """Say that we are here, ask for commands, and let everybody know."""
-        await self._deliver(connection, self._availability(ONLINE))
+        await self._deliver(connection, _availability(self._topics, ONLINE))
         refused = await connection.subscribe(self._topics.command_filters)
         if self._settings.birth_topic is not None:
             refused += await connection.subscribe((self._settings.birth_topic,), live_only=True)
         if refused:
-            self._deny(f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL")
-        self._connected_at = self._clock.monotonic()
-        self._backoff.connected(self._connected_at)
+            self._status.denied(f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL")
+        now = self._clock.monotonic()
+        self._backoff.connected(now)
         self._outbox.connected()
-        self._is_connected = True
-        log.info("%s: connected to the MQTT broker at %s", self._client_id, self._settings.where)
-        self._tell(self._denied)
+        self._status.connected(self._settings.where, now)
         self._hooks.on_connected()
 
     async def _serve(self, connection: "MqttConnection") -> None:
@@ -218,7 +211,7 @@ class MqttLink:
             self._outbox.remove(entry)
             self._touch_outbox()
         if self._says_offline:
-            await self._deliver(connection, self._availability(OFFLINE))
+            await self._deliver(connection, _availability(self._topics, OFFLINE))
 
     async def _deliver(self, connection: "MqttConnection", message: Message) -> None:
         """Publish one message; one that the broker will never take is counted and given up. Raises BrokerError."""
@@ -228,7 +221,9 @@ class MqttLink:
             await connection.publish(message)
         except PublishRefusedError as refused:
             self.refused += 1
-            self._deny(f"the MQTT broker does not take messages to {message.topic}: {refused}; see its ACL and limits")
+            self._status.denied(
+                f"the MQTT broker does not take messages to {message.topic}: {refused}; see its ACL and limits"
+            )
 
     async def _pause(self, lost: BrokerError) -> None:
         """Report the loss and wait as long as it calls for, or until `close`."""
@@ -238,36 +233,12 @@ class MqttLink:
         sentence = str(lost)
         if self._backoff.quick_failures >= QUICK_FAILURES and lost.category.is_retryable:
             sentence += f", again and again; is another client called {self._client_id} on it?"
-        lived_s = 0.0 if self._connected_at is None else now - self._connected_at
-        is_new = sentence != self._told_loss or lived_s >= SPEAK_AGAIN_S
-        log.log(
-            logging.WARNING if is_new else logging.DEBUG,
-            "%s: %s; next try in %.1f s",
-            self._client_id,
-            sentence,
-            delay_s,
-        )
-        self._told_loss = sentence
-        self._tell(sentence)
+        self._status.lost(sentence, delay_s, now)
         try:
             async with asyncio.timeout(delay_s):
                 await self._closing.wait()
         except TimeoutError:
             return
-
-    def _deny(self, sentence: str) -> None:
-        """The connection works, but not for everything: report the first such thing of a connection."""
-        if self._denied is not None:
-            log.debug("%s: %s", self._client_id, sentence)
-            return
-        self._denied = sentence
-        log.warning("%s: %s", self._client_id, sentence)
-        if self._is_connected:
-            self._tell(sentence)
-
-    def _tell(self, problem: str | None) -> None:
-        self._problem = problem
-        self._hooks.on_state(self._is_connected, problem)
 
     def _touch_outbox(self) -> None:
         """Keep the sign that everything is out in step with the outbox."""
@@ -276,5 +247,6 @@ class MqttLink:
         else:
             self._empty.set()
 
-    def _availability(self, payload: bytes) -> Message:
-        return Message(self._topics.availability, payload, retain=True)
+
+def _availability(topics: Topics, payload: bytes) -> Message:
+    return Message(topics.availability, payload, retain=True)
