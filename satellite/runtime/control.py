@@ -28,6 +28,9 @@ from satellite.runtime.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
+Setting = SetMute | SetVolume | SetSourceLanguage | SetSpeechLanguage | SetTargetLanguages
+"""Commands that change a setting; the others are carried out and leave nothing behind."""
+
 
 class ControlReport(Protocol):
     """Who is told the outcome of commands."""
@@ -76,17 +79,16 @@ class Control:
             self._refuse(command)
             return
         log.info("command %s", type(command).__name__)
-        reason = self._change(command) if isinstance(command, _SETTINGS) else self._act(command)
+        reason = self._change(command) if isinstance(command, Setting) else self._act(command)
         if reason is not None:
             self._refuse(CommandRefused(_name(command), _payload(command), reason))
 
-    def _change(self, command: Command) -> str | None:
+    def _change(self, command: Setting) -> str | None:
         """Change a setting; why not, or None."""
-        changed = _with(self.settings, command)
-        reason = self._ports.check(changed)
-        if reason is not None:
+        before, changed = self.settings, _with(self.settings, command)
+        if changed.differs_in_languages(before) and (reason := self._ports.check(changed)) is not None:
             return reason
-        before, self.settings = self.settings, changed
+        self.settings = changed
         rooms = self._rooms
         if changed.mute != before.mute:
             rooms.listener.mute(changed.mute)
@@ -124,10 +126,7 @@ class Control:
         self._ports.report.command_refused(refused)
 
 
-_SETTINGS = SetMute | SetVolume | SetSourceLanguage | SetSpeechLanguage | SetTargetLanguages
-
-
-def _with(settings: RuntimeSettings, command: Command) -> RuntimeSettings:
+def _with(settings: RuntimeSettings, command: Setting) -> RuntimeSettings:
     """The settings after a command."""
     match command:
         case SetMute():
@@ -140,30 +139,24 @@ def _with(settings: RuntimeSettings, command: Command) -> RuntimeSettings:
             return settings.changed(speech_language=command.language)
         case SetTargetLanguages():
             return settings.changed(target_languages=command.languages)
-    return settings
 
 
-_NAMES: dict[type, str] = {
-    SetMute: "mute",
-    SetVolume: "volume",
+_NAMES: dict[type[Command], str] = {
     SetSourceLanguage: "source_language",
     SetSpeechLanguage: "speech_language",
     SetTargetLanguages: "target_languages",
     Listen: "listen",
     Play: "play",
 }
+"""Those that may be refused here, with the names they have in topics."""
 
 
 def _name(command: Command) -> str:
-    if isinstance(command, RunBackendAction):
-        return f"backend/{command.action}"
-    return _NAMES.get(type(command), type(command).__name__)
+    return f"backend/{command.action}" if isinstance(command, RunBackendAction) else _NAMES[type(command)]
 
 
 def _payload(command: Command) -> str:
     match command:
-        case SetMute(muted=is_on) | Listen(held=is_on):
-            return "ON" if is_on else "OFF"
         case SetSourceLanguage():
             return command.language
         case SetSpeechLanguage():
@@ -172,4 +165,6 @@ def _payload(command: Command) -> str:
             return ",".join(command.languages)
         case Play():
             return command.source
+        case Listen():
+            return "ON"  # letting go is never refused
     return ""

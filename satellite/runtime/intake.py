@@ -53,11 +53,13 @@ class SpeechIntake:
         self._on_failure = on_failure
         self._limit_s = limit_s
         self._pieces: deque[Piece] = deque()
+        self._held: deque[tuple[SpeechChunk, str | None]] = deque()
         self._decoder: SpeechDecoder | None = None
         self._media: str | None = None
         self._feeding: Passage | None = None
         self._is_refusing = False
         self._is_new_stream = False
+        self._is_unflushed = False
         self.seconds = 0.0
 
     @property
@@ -65,29 +67,38 @@ class SpeechIntake:
         """True when no decoded audio waits."""
         return not self._pieces
 
+    @property
+    def is_held_up(self) -> bool:
+        """True while speech of a new stream waits until the decoder of the one before was flushed."""
+        return bool(self._held)
+
+    @property
+    def is_done(self) -> bool:
+        """True when nothing waits and `flush` would bring out nothing."""
+        return not (self._pieces or self._held or self._is_unflushed)
+
     def speech(self, chunk: SpeechChunk, utterance_id: str | None) -> bool:
         """Take synthesised speech of an utterance in; False when it is refused."""
         if chunk.text is not None:
             self._is_refusing = False
         if self._is_refusing:
             return False
-        if self.seconds > self._limit_s:
-            self._refuse(f"more than {self._limit_s:.0f} s of speech waits, the rest of this one is dropped")
+        if self._is_full:
+            self._is_refusing = True
+            self._fail(f"more than {self._limit_s:.0f} s of speech waits, the rest of this one is dropped")
             return False
-        decoder = self._decoder_for(chunk)
-        if decoder is None:
-            return False
-        passage = self._passage_for(chunk, utterance_id)
-        passage.text += chunk.text or ""
-        passage.announced_ms += chunk.duration_ms
-        decoder.feed(chunk.data)
-        return True
+        if self._held or (self._is_unflushed and self._begins_anew(chunk)):
+            self._held.append((chunk, utterance_id))
+            return True
+        return self._feed(chunk, utterance_id)
 
-    def push(self, piece: Piece) -> None:
-        """Queue decoded audio."""
-        self._pieces.append(piece)
-        self.seconds += piece.seconds
-        self._on_piece()
+    def sound(self, pcm: bytes, rate_hz: int) -> bool:
+        """Queue a sound behind the speech that waits; False when it is refused."""
+        if self._is_full:
+            self._fail(f"more than {self._limit_s:.0f} s of speech waits, a sound is dropped")
+            return False
+        self._push(Piece(Passage(None, ""), pcm, rate_hz))
+        return True
 
     def pop(self) -> Piece:
         """Take the oldest piece; only when not empty."""
@@ -99,33 +110,65 @@ class SpeechIntake:
         """Forget what waits, and the rest of the present speech when it arrives."""
         self._is_refusing = True
         self._pieces.clear()
+        self._held.clear()
+        self._feeding = None
         self.seconds = 0.0
         self.close()
+
+    def passage_ended(self) -> None:
+        """What was heard so far is told as a whole; what follows is told anew, even of the same utterance."""
+        if self._feeding is not None:
+            self._feeding = Passage(self._feeding.utterance_id, self._feeding.language)
 
     def stream_ended(self) -> None:
         """The service's stream is over: the next chunk begins a new one, with a decoder of its own."""
         self._is_new_stream = True
+        self._is_refusing = False
 
-    async def flush(self) -> None:
-        """Bring out what the decoder keeps back."""
+    async def flush(self) -> bool:
+        """Bring out what the decoder keeps back, then decode what waited for that; False when still nothing waits."""
+        self._is_unflushed = False
         if self._decoder is not None:
             await self._decoder.flush()
+        while self._held and not (self._is_unflushed and self._begins_anew(self._held[0][0])):
+            self._feed(*self._held.popleft())
+        return bool(self._pieces)
 
     def close(self) -> None:
         """Let go of the decoder."""
+        self._is_unflushed = False
         if self._decoder is not None:
             self._decoder.close()
             self._decoder = None
 
+    @property
+    def _is_full(self) -> bool:
+        return self.seconds + sum(chunk.duration_ms for chunk, _ in self._held) / 1000 > self._limit_s
+
+    def _begins_anew(self, chunk: SpeechChunk) -> bool:
+        """True when the decoder there is cannot go on with this: a changed type, or headers, begin a new stream."""
+        return self._is_new_stream or chunk.content_type != self._media or bool(chunk.headers)
+
+    def _feed(self, chunk: SpeechChunk, utterance_id: str | None) -> bool:
+        decoder = self._decoder_for(chunk)
+        if decoder is None:
+            return False
+        passage = self._passage_for(chunk, utterance_id)
+        passage.text += chunk.text or ""
+        passage.announced_ms += chunk.duration_ms
+        self._is_unflushed = True
+        decoder.feed(chunk.data)
+        return True
+
     def _decoder_for(self, chunk: SpeechChunk) -> SpeechDecoder | None:
-        """The decoder that continues this stream; a changed type or repeated headers begin anew."""
-        is_new = self._decoder is None or self._is_new_stream or chunk.content_type != self._media or chunk.headers
-        if is_new:
+        """The decoder that continues this stream, or a new one; None when there is none for it."""
+        if self._decoder is None or self._begins_anew(chunk):
             self.close()
             try:
                 self._decoder = self._make_decoder(chunk.content_type, chunk.headers, self._decoded)
             except MediaError as error:
-                self._refuse(str(error))
+                self._is_refusing = True
+                self._fail(str(error))
                 return None
             self._media = chunk.content_type
             self._is_new_stream = False
@@ -139,9 +182,13 @@ class SpeechIntake:
 
     def _decoded(self, pcm: bytes) -> None:
         if self._decoder is not None and self._feeding is not None and pcm:
-            self.push(Piece(self._feeding, pcm, self._decoder.rate_hz))
+            self._push(Piece(self._feeding, pcm, self._decoder.rate_hz))
 
-    def _refuse(self, detail: str) -> None:
+    def _push(self, piece: Piece) -> None:
+        self._pieces.append(piece)
+        self.seconds += piece.seconds
+        self._on_piece()
+
+    def _fail(self, detail: str) -> None:
         log.warning("speaker: %s", detail)
-        self._is_refusing = True
         self._on_failure(detail)

@@ -69,9 +69,12 @@ class Reporter:
         elif options.publish_tentative:
             self._publish(payloads.tentative(topics, output))
 
+    def playing(self, is_heard: bool) -> None:
+        """Sound comes out, be it speech or not, or has ended."""
+        self._standing.speaking(is_heard)
+
     def speech_event(self, event: str, passage: Passage, duration_ms: int) -> None:
         """Speech is `started`, `finished` or `cut`, at this moment."""
-        self._standing.speaking(event == "started")
         self._publish(
             payloads.speech(self._topics, event, passage.utterance_id, passage.language, passage.text, duration_ms)
         )
@@ -87,8 +90,7 @@ class Reporter:
             self._standing.solved(*SESSION_CODES)
         else:
             code = PROBLEM_CODES[failure.category]
-            self._standing.solved(*(SESSION_CODES - {code}))
-            self._standing.problem(code, failure.detail, failure.hint)
+            self._standing.problem(code, failure.detail, failure.hint, instead_of=SESSION_CODES)
 
     def audio_lost(self, lost_ms: float) -> None:
         """Audio that will never be transcribed."""

@@ -1,38 +1,26 @@
-"""Speaker: speech → jitter buffer → loudspeaker when the floor allows it, with events at the moment of sound."""
+"""Speaker: speech → jitter buffer → loudspeaker when the floor allows it."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-from satellite.core.audio import SAMPLE_BYTES, AudioFormat
 from satellite.core.events import SpeechChunk
 from satellite.errors import DeviceError
 from satellite.ports import DecoderFactory, PlaybackSink
 from satellite.runtime.floor import Floor
-from satellite.runtime.intake import Passage, Piece, SpeechIntake
-from satellite.runtime.volume import scale
+from satellite.runtime.intake import Piece, SpeechIntake
+from satellite.runtime.loudspeaker import Loudspeaker, SpeechReport
 
 log = logging.getLogger(__name__)
 
 
-class SpeechReport(Protocol):
-    """Who is told what is heard."""
-
-    def speech_event(self, event: str, passage: Passage, duration_ms: int) -> None:
-        """`started`, `finished` or `cut`, at that moment."""
-
-    def speaker_failed(self, detail: str) -> None:
-        """The playback device is lost or cannot be opened; this speech is not heard."""
-
-    def speaker_works(self) -> None:
-        """Sound comes out (again)."""
-
-
 @dataclass(frozen=True, slots=True)
 class SpeakerSettings:
-    """How speech is played. `limit_s` bounds what may wait; beyond it the rest of that speech is refused."""
+    """How speech is played.
+
+    `jitter_s` of it are gathered before it begins, and pauses of arrival up to `gap_s` are waited out. `limit_s`
+    bounds what may wait: beyond it the rest of that speech is refused. The device is given back after `idle_close_s`.
+    """
 
     jitter_s: float = 0.2
     gap_s: float = 0.25
@@ -51,7 +39,6 @@ class Speaker:
         report: SpeechReport,
         settings: SpeakerSettings,
     ) -> None:
-        self._sink = sink
         self._floor = floor
         self._report = report
         self._settings = settings
@@ -59,10 +46,18 @@ class Speaker:
         self._may_start = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
-        self._is_cut = False
-        self._open_rate_hz: int | None = None
+        self._turn: asyncio.Timeout | None = None
         self._intake = SpeechIntake(make_decoder, self._arrived.set, report.speaker_failed, settings.limit_s)
-        self.volume_percent = 80
+        self._loudspeaker = Loudspeaker(sink, report, floor.playback_started)
+
+    @property
+    def volume_percent(self) -> int:
+        """Loudness, 0 to 100; a change is heard within a few tenths of a second."""
+        return self._loudspeaker.volume_percent
+
+    @volume_percent.setter
+    def volume_percent(self, percent: int) -> None:
+        self._loudspeaker.volume_percent = percent
 
     def speech(self, chunk: SpeechChunk, utterance_id: str | None) -> None:
         """Queue synthesised speech of an utterance."""
@@ -75,8 +70,8 @@ class Speaker:
 
     def sound(self, pcm: bytes, rate_hz: int) -> None:
         """Queue a sound behind the speech that waits."""
-        self._intake.push(Piece(Passage(None, ""), pcm, rate_hz))
-        self._announce()
+        if self._intake.sound(pcm, rate_hz):
+            self._announce()
 
     def start(self) -> None:
         """The floor is ours."""
@@ -84,13 +79,11 @@ class Speaker:
 
     def cut(self, reason: str) -> None:
         """Fall silent now and drop what waits, and the rest of the present speech when it arrives."""
-        log.info("speaker: cut (%s)", reason)
-        self._is_cut = True
         self._intake.drop()
-        self._arrived.set()
-        if not self._may_start.is_set() and not self._silent.is_set():
-            self._silent.set()
-            self._floor.speech_gone()
+        if self._turn is not None:
+            log.info("speaker: cut (%s)", reason)
+            self._turn.reschedule(0.0)  # a moment long past: what plays is interrupted wherever it waits
+            self._turn = None
 
     async def settled(self) -> None:
         """Wait until nothing plays and nothing waits."""
@@ -100,115 +93,77 @@ class Speaker:
         """Play whenever the floor allows it, for ever."""
         try:
             while True:
-                await self._wait_for_start()
-                await self._play()
+                await self._wait_for_sound()
+                await self._take_turn()
         finally:
             self._intake.close()
-            await self._sink.close()
+            await self._loudspeaker.close()
 
-    async def _wait_for_start(self) -> None:
-        """Wait for the floor; give the device back when it was idle for long."""
-        while not self._may_start.is_set():
-            timeout_s = None if self._open_rate_hz is None else self._settings.idle_close_s
-            try:
-                await asyncio.wait_for(self._may_start.wait(), timeout_s)
-            except TimeoutError:
-                self._open_rate_hz = None
-                await self._sink.close()
+    async def _wait_for_sound(self) -> None:
+        """Wait until there is something to be heard; give the device back when that takes long."""
+        while self._intake.is_done:
+            self._silent.set()
+            if not await self._more(self._settings.idle_close_s if self._loudspeaker.is_open else None):
+                await self._loudspeaker.close()
+
+    async def _take_turn(self) -> None:
+        """One run of sound: from the first piece to the drained device, or until it is cut."""
+        self._may_start.clear()
+        try:
+            async with asyncio.timeout(None) as self._turn:
+                if await self._fill():
+                    self._floor.speech_waiting()
+                    await self._may_start.wait()
+                    await self._play()
+            self._loudspeaker.end()
+        except TimeoutError:
+            await self._loudspeaker.cut()
+        except DeviceError as error:
+            log.warning("speaker: %s", error)
+            self._intake.drop()
+            await self._loudspeaker.fail()
+            self._report.speaker_failed(str(error))
+        finally:
+            self._turn = None
+        self._intake.passage_ended()
+        if self._may_start.is_set():
+            self._floor.playback_drained()
+        else:
+            self._floor.speech_gone()
+
+    async def _fill(self) -> bool:
+        """Let the jitter buffer fill, to ride out gaps of arrival; False when nothing comes out of the decoder."""
+        jitter_s = self._settings.jitter_s
+        while self._intake.seconds < jitter_s and await self._more(jitter_s):
+            pass
+        return not self._intake.is_empty or await self._intake.flush()
 
     async def _play(self) -> None:
-        """One run of sound: from the first piece to the drained device."""
-        self._is_cut = False
-        passage: Passage | None = None
-        try:
-            while self._intake.seconds < self._settings.jitter_s and await self._more(self._settings.jitter_s):
-                pass  # the jitter buffer fills, to ride out gaps of arrival
+        """Sound all that waits and all that comes meanwhile."""
+        while not self._intake.is_empty:
             while (piece := await self._next_piece()) is not None:
-                passage = await self._sound_piece(piece, passage)
-            if not self._is_cut:
-                await self._sink.drain()
-            elif passage is not None:
-                await self._sink.clear()
-        except DeviceError as error:
-            await self._lose_device(error)
-        self._finish_run(passage)
-
-    async def _lose_device(self, error: DeviceError) -> None:
-        log.warning("speaker: %s", error)
-        self._report.speaker_failed(str(error))
-        self._is_cut = True
-        self._intake.drop()
-        self._open_rate_hz = None
-        await self._sink.close()
-
-    def _finish_run(self, passage: Passage | None) -> None:
-        """Tell that it is silent, and ask for the floor again when more came in meanwhile."""
-        if passage is not None:
-            self._tell("cut" if self._is_cut else "finished", passage)
-        self._may_start.clear()
-        self._floor.playback_drained()
-        if self._intake.is_empty:
-            self._silent.set()
-        else:
-            self._floor.speech_waiting()
+                await self._loudspeaker.sound(piece)
+            await self._loudspeaker.drain()
 
     async def _next_piece(self) -> Piece | None:
-        """The next piece to be heard; None when the speech is over or was cut."""
-        if self._intake.is_empty and not await self._more(self._settings.gap_s):
-            await self._intake.flush()
-        if self._is_cut or self._intake.is_empty:
-            return None
+        """The next piece to be heard; None when the speech is over."""
+        while self._intake.is_empty:
+            if self._intake.is_held_up:
+                await self._intake.flush()
+            elif not await self._more(self._settings.gap_s) and not await self._intake.flush():
+                return None
         return self._intake.pop()
 
-    async def _more(self, timeout_s: float) -> bool:
-        """Wait for a piece to come in; False when none did in time, or playback was cut."""
+    async def _more(self, timeout_s: float | None) -> bool:
+        """Wait for more to come in; False when nothing did in time."""
         self._arrived.clear()
         try:
-            await asyncio.wait_for(self._arrived.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
         except TimeoutError:
             return False
-        return not self._is_cut
-
-    async def _sound_piece(self, piece: Piece, before: Passage | None) -> Passage:
-        """Hand one piece to the device; the passage it belongs to is heard from now on."""
-        if self._open_rate_hz != piece.rate_hz:
-            if self._open_rate_hz is not None:
-                await self._sink.drain()
-            await self._sink.open(AudioFormat(piece.rate_hz))
-            self._open_rate_hz = piece.rate_hz
-        if before is None:
-            self._floor.playback_started()
-        for part in _parts(piece):
-            if self._is_cut:
-                break
-            await self._sink.write(scale(part, self.volume_percent))
-            if piece.passage is not before:
-                self._change(before, piece.passage)
-                before = piece.passage
-            piece.passage.played_ms += len(part) / SAMPLE_BYTES * 1000 / piece.rate_hz
-        return piece.passage
-
-    def _change(self, before: Passage | None, passage: Passage) -> None:
-        if before is not None:
-            self._tell("finished", before)
-        else:
-            self._report.speaker_works()
-        self._tell("started", passage)
-
-    def _tell(self, event: str, passage: Passage) -> None:
-        duration_ms = passage.announced_ms if event == "started" else round(passage.played_ms)
-        if passage.language:
-            self._report.speech_event(event, passage, duration_ms)
+        return True
 
     def _announce(self) -> None:
-        """Ask for the floor when there is something to be heard and nothing is."""
-        if self._silent.is_set():
-            self._silent.clear()
-            self._floor.speech_waiting()
-
-
-def _parts(piece: Piece) -> Iterator[bytes]:
-    """100 ms at a time, so that a cut or a change of volume is heard at once."""
-    step_bytes = piece.rate_hz // 10 * SAMPLE_BYTES
-    for at in range(0, len(piece.pcm), step_bytes):
-        yield piece.pcm[at : at + step_bytes]
+        self._silent.clear()
+        self._arrived.set()

@@ -1,6 +1,6 @@
 """Standing: what holds at the moment (state, problem, settings, health), published retained and again on demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from satellite.homeassistant import payloads
 from satellite.homeassistant.payloads import HealthFigures, ProblemNote
@@ -65,10 +65,14 @@ class Standing:
         )
 
     def publish_health(self) -> None:
-        """Publish the figures; `audio_lost` goes away when none was lost for a while."""
-        if self._lost_at is not None and self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
-            self._lost_at = None
-            self.solved("audio_lost")
+        """Publish the figures, and bring what is told of lost audio up to date: it goes away after a while."""
+        if self._lost_at is not None:
+            if self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
+                self._lost_at = None
+                self._problems.pop("audio_lost", None)
+            else:
+                self._note_loss()
+            self._publish_problem()
         if self.health is not None:
             self._publisher.publish(payloads.health(self._topics, self.health()))
 
@@ -101,33 +105,48 @@ class Standing:
 
     # --- problems ------------------------------------------------------------------------------------------------
 
-    def problem(self, code: str, message: str, hint: str | None) -> None:
-        """Something is wrong; `since` stays that of its first report."""
+    def problem(self, code: str, message: str, hint: str | None, instead_of: Iterable[str] = ()) -> None:
+        """Something is wrong, and these others are not any longer; `since` stays that of its first report."""
         known = self._problems.get(code)
+        for other in instead_of:
+            self._problems.pop(other, None)
         since_s = self._clock.wall() if known is None else known.since_s
         self._problems[code] = ProblemNote(code, message, hint, since_s)
         self._show()
 
     def solved(self, *codes: str) -> None:
         """These are not wrong any longer."""
-        if self._problems.keys() & set(codes):
-            for code in codes:
-                self._problems.pop(code, None)
-            self._show()
+        for code in codes:
+            self._problems.pop(code, None)
+        self._show()
 
     def lost(self, lost_ms: float) -> None:
-        """Audio that will never be transcribed."""
+        """Audio that will never be transcribed; the sum, which grows all through an outage, is told with the health."""
         self.lost_ms += lost_ms
         self._lost_at = self._clock.monotonic()
+        if "audio_lost" not in self._problems:
+            self._note_loss()
+            self._show()
+
+    def _note_loss(self) -> None:
+        known = self._problems.get("audio_lost")
+        since_s = self._clock.wall() if known is None else known.since_s
         message = f"{self.lost_ms / 1000:.1f} s of speech were lost since the start"
-        self.problem("audio_lost", message, "the link to the voice service was down for longer than the buffer holds")
+        hint = "the link to the voice service broke with audio on its way, or for longer than voice.outage_buffer_s"
+        self._problems["audio_lost"] = ProblemNote("audio_lost", message, hint, since_s)
 
     def _show(self) -> None:
-        note = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
-        if note != self._shown:
-            self._shown = note
-            self._publisher.publish(payloads.problem(self._topics, note))
+        """Tell what changed; health follows on a change of note."""
+        if self._publish_problem():
             self.publish_health()
+
+    def _publish_problem(self) -> bool:
+        note = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
+        if note == self._shown:
+            return False
+        self._shown = note
+        self._publisher.publish(payloads.problem(self._topics, note))
+        return True
 
 
 _STATES = ("starting", "parked", "muted", "speaking", "listening")

@@ -19,7 +19,7 @@ class StopCause(enum.Enum):
 
 
 class Supervisor:
-    """Runs services in one TaskGroup until `stop`; a service that raises ends them all and is raised to the caller."""
+    """Runs services in one TaskGroup until `stop`; one that raises ends them all. Runs once."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Supervisor:
             loop.default_exception_handler(context)
 
     async def run(self) -> StopCause:
-        """Run until stopped; returns why. Raises what a service or a call-back raised."""
+        """Run until stopped; returns why. Raises an ExceptionGroup with what a service or a call-back raised."""
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
         loop.set_exception_handler(self.fault)
