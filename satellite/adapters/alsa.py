@@ -84,6 +84,7 @@ class AlsaCapture(ThreadCapture):
         settings = self._settings
         wanted = DeviceFormat(settings.rate_hz, settings.channels)
         device = AlsaDevice("capture", settings.device, wanted, CAPTURE_PERIOD_S)
+        relay.opened()
         try:
             self._read(device, BlockMaker(device.format, settings), relay)
         except device.error_type as error:

@@ -19,6 +19,7 @@ PLUGIN_NAMES = (
     "oss", "upmix", "vdownmix", "asym", "cards",
 )  # fmt: skip
 """Hints that are plug-ins or parts of a card; the card itself is listed as plughw."""
+SOUND_SERVERS = ("pulse", "pipewire")
 _NO_DEVICE = ("No such file or directory", "No such device")
 
 
@@ -65,9 +66,22 @@ def list_devices(direction: Direction) -> list[DeviceInfo]:
     # a hardened unit (ProcSubset=pid) hides /proc/asound; the hints know the cards too, only without their long names
     hinted = [DeviceInfo(direction, name, "", DRIVER) for name in hints if name.startswith("plughw:CARD=")]
     cards = _cards(direction) or hinted
-    own = [DeviceInfo(direction, name, "from asound.conf", DRIVER) for name in hints if _is_own(name)]
+    own = [
+        DeviceInfo(direction, name, "from asound.conf", DRIVER)
+        for name in hints
+        if _is_own(name) and (name not in SOUND_SERVERS or _answers(alsaaudio, kind, name))
+    ]
     default = [DeviceInfo(direction, "default", "the system's default", DRIVER)]
     return default * bool("default" in hints or cards) + cards + own
+
+
+def _answers(alsaaudio: Any, kind: int, name: str) -> bool:
+    """True when a sound server is there: its PCM is listed wherever the plug-in is installed."""
+    try:
+        alsaaudio.PCM(type=kind, mode=alsaaudio.PCM_NONBLOCK, device=name).close()
+    except alsaaudio.ALSAAudioError:
+        return False
+    return True
 
 
 def _is_own(name: str) -> bool:

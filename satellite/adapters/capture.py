@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from satellite.adapters.conversion import CaptureConversion, DeviceFormat
-from satellite.adapters.sound import CLOSE_WITHIN_S, STALE_AFTER_S, CaptureSettings
+from satellite.adapters.sound import CLOSE_WITHIN_S, OPEN_WITHIN_S, STALE_AFTER_S, CaptureSettings
 from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.framing import BlockStamper
 from satellite.errors import DeviceError, LocalMisuse
@@ -100,9 +100,14 @@ class BlockRelay:
         self._pending: deque[CaptureBlock] = deque(maxlen=MAX_PENDING_BLOCKS)
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
+        self._may_be_silent_s = OPEN_WITHIN_S
         self._alive_at = clock.monotonic()
-        self._check_due_at = self._alive_at + STALE_AFTER_S
-        self._check = self._loop.call_later(STALE_AFTER_S, self._check_alive)
+        self._check_due_at = self._alive_at + OPEN_WITHIN_S
+        self._check = self._loop.call_later(OPEN_WITHIN_S, self._check_alive)
+
+    def opened(self) -> None:
+        """The device is open and has STALE_AFTER_S for its first block; from the device's thread."""
+        self.post(self._begin)
 
     def offer(self, block: CaptureBlock) -> None:
         """Hand a block over; from the device's thread. The oldest waiting one is dropped when the loop is late."""
@@ -128,6 +133,12 @@ class BlockRelay:
         self._check.cancel()
         self._pending.clear()
 
+    def _begin(self) -> None:
+        if not self._is_closed:
+            self._alive_at = self._clock.monotonic()
+            self._may_be_silent_s = STALE_AFTER_S
+            self._watch(STALE_AFTER_S)
+
     def _deliver(self) -> None:
         if self._is_closed or not self._pending:
             return
@@ -144,13 +155,17 @@ class BlockRelay:
         silent_s = now - self._alive_at
         if now - self._check_due_at > LATE_LOOP_S:
             silent_s = 0.0
-        if silent_s >= STALE_AFTER_S:
+        if silent_s >= self._may_be_silent_s:
             self._end(
                 DeviceError(f"microphone {self._label} has delivered nothing for {silent_s:.1f} s: taken for lost")
             )
-            return
-        self._check_due_at = now + STALE_AFTER_S - silent_s
-        self._check = self._loop.call_later(STALE_AFTER_S - silent_s, self._check_alive)
+        else:
+            self._watch(self._may_be_silent_s - silent_s)
+
+    def _watch(self, delay_s: float) -> None:
+        self._check.cancel()
+        self._check_due_at = self._clock.monotonic() + delay_s
+        self._check = self._loop.call_later(delay_s, self._check_alive)
 
 
 class DeviceThread:

@@ -33,7 +33,7 @@ class CallbackStream:
     wanted: DeviceFormat
     callback: StreamCallback
 
-    def run(self, stopping: threading.Event, on_open: Callable[[], None] = lambda: None) -> None:
+    def run(self, stopping: threading.Event, on_open: Callable[[], None]) -> None:
         """Open, call back until `stopping` is set, release PortAudio. Raises DeviceError."""
         with portaudio_host.exclusive():
             host = portaudio_host.start()
@@ -88,7 +88,7 @@ class PortAudioCapture(ThreadCapture):
                 relay.offer(block)
             return None, pyaudio.paContinue
 
-        CallbackStream(settings.device, "capture", wanted, on_audio).run(self._stopping)
+        CallbackStream(settings.device, "capture", wanted, on_audio).run(self._stopping, relay.opened)
 
 
 class PortAudioOutput:

@@ -4,7 +4,6 @@ audioop.ratecv is no choice: it has no filter, and what lies above the new band 
 """
 
 import ctypes
-import ctypes.util
 import functools
 import weakref
 from typing import Any, Protocol
@@ -58,14 +57,17 @@ def _make_engine(rate_in_hz: int, rate_out_hz: int) -> _Engine:
 
 @functools.cache
 def _speex_library() -> ctypes.CDLL | None:
-    for name in ("libspeexdsp.so.1", ctypes.util.find_library("speexdsp")):
-        try:
-            library = ctypes.CDLL(name) if name else None
-        except OSError:
-            continue
-        if library is not None:
-            return _declare(library)
-    return None
+    try:
+        return _declare(ctypes.CDLL("libspeexdsp.so.1"))
+    except OSError:
+        # another system's name for it; the search costs memory and may run a compiler, so only where it is needed
+        from ctypes.util import find_library  # noqa: PLC0415
+
+        name = find_library("speexdsp")
+    try:
+        return _declare(ctypes.CDLL(name)) if name else None
+    except OSError:
+        return None
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:

@@ -9,8 +9,8 @@ STALE_AFTER_S = 1.0
 """A device that moves no audio for this long is lost: a kernel disconnect shows neither an error nor an end."""
 CLOSE_WITHIN_S = 1.5
 """Longest wait for a device's thread; a stalled sound server can block its close for ever."""
-OPEN_WITHIN_S = 3.0
-"""Longest wait for a device to open."""
+OPEN_WITHIN_S = 5.0
+"""Longest wait for a device to open; PortAudio tries every PCM there is, which takes seconds on a small board."""
 MAX_QUEUED_S = 0.2
 """Speech handed over and not heard yet, above which `write` waits."""
 

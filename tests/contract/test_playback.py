@@ -58,9 +58,9 @@ class Rig:
         pcm = self.card.played
         return b"".join(pcm[at : at + 2] for at in range(0, len(pcm), 2) if pcm[at : at + 2] != b"\0\0")
 
-    async def settle(self) -> None:
+    async def settle(self, seconds: float = 0.2) -> None:
         """Let the card play what no program can see: its FIFO, and after a `clear` its buffer."""
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(seconds)
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ async def test_clear_drops_at_once_and_ends_a_waiting_write(rig: Rig) -> None:
     async with asyncio.timeout(1.0):
         await writing
         await sink.drain()
-    await rig.settle()
+    await rig.settle(0.4)
     if rig.settings.device != "null":
         # the virtual card plays its buffer of 200 ms to the end even when it is dropped
         assert 0.3 * SECOND_BYTES < len(rig.heard) < 1.2 * SECOND_BYTES
@@ -186,7 +186,7 @@ async def test_speech_after_a_clear_is_heard(rig: Rig) -> None:
     await writing
     await sink.write(noise(0.3, seed=7))
     await sink.drain()
-    await rig.settle()
+    await rig.settle(0.4)
     assert rig.heard.endswith(noise(0.3, seed=7))
     await sink.close()
 

@@ -14,6 +14,7 @@ import json
 import os
 import select
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -174,7 +175,7 @@ def report(event: str, ago_s: float = 0.0, **values: object) -> None:
 
 
 def main() -> None:
-    """Run the card until stdin ends or SIGTERM comes."""
+    """Run the card until SIGTERM comes, or until its orders end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     for name in ("mic-rate", "mic-channels", "spk-rate", "spk-channels"):
@@ -191,12 +192,14 @@ def main() -> None:
 
 def run(card: Card) -> None:
     """Tick by deadlines; orders are read in between."""
+    # without a pipe (from a shell, from a service) nobody gives orders and nobody's end is to be noticed
+    orders = [sys.stdin] if stat.S_ISFIFO(os.fstat(0).st_mode) else []
     due, unread = time.monotonic(), b""
     while True:
         card.tick()
         due += TICK_S
         while (wait_s := due - time.monotonic()) > 0:
-            if not select.select([sys.stdin], [], [], wait_s)[0]:
+            if not select.select(orders, [], [], wait_s)[0]:
                 continue
             data = os.read(sys.stdin.fileno(), 65536)
             if not data:

@@ -304,3 +304,41 @@ async def test_a_loudspeaker_pulled_out_ends_a_waiting_write(scripted: type[Scri
     with pytest.raises(DeviceError):
         await sink.write(bytes(320))
     await sink.close()
+
+
+async def test_a_card_that_is_full_is_waited_for(scripted: type[ScriptedPcm]) -> None:
+    scripted.writes = [400, 0, 0, 400]
+    sink = AlsaPlayback(PlaybackSettings(), CLOCK)
+    await sink.open(AudioFormat(16_000))
+    await sink.write(bytes(1_600))
+    await sink.drain()
+    assert sink.queued_s == 0
+    await sink.close()
+
+
+class StuckPcm(ScriptedPcm):
+    """A PCM whose opening hangs, as with a stalled sound server."""
+
+    released = threading.Event()
+
+    def info(self) -> dict[str, Any]:
+        self.released.wait(20)
+        return super().info()
+
+
+async def test_a_device_that_does_not_open_is_reported(
+    scripted: type[ScriptedPcm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("satellite.adapters.capture.OPEN_WITHIN_S", 0.3)
+    monkeypatch.setattr("satellite.adapters.playback.OPEN_WITHIN_S", 0.3)
+    sys.modules["alsaaudio"].PCM = StuckPcm  # type: ignore[attr-defined] # the scripted module of the fixture
+    capture, heard = AlsaCapture(CaptureSettings(), CLOCK), Heard()
+    sink = AlsaPlayback(PlaybackSettings(), CLOCK)
+    capture.start(heard.on_block, heard.on_end)
+    with pytest.raises(DeviceError, match="does not open within"):
+        await sink.open(AudioFormat(16_000))
+    await heard.until_end()
+    assert isinstance(heard.ends[0], DeviceError)
+    StuckPcm.released.set()
+    await capture.stop()
+    await heard.until(lambda: not [t for t in threading.enumerate() if t.name == "playback default"])
