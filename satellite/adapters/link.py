@@ -63,8 +63,7 @@ class SessionDriver:
         self._send_deadline_s = send_deadline_s
         self._group: asyncio.TaskGroup | None = None
         self._kick = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due_at = 0.0
+        self._alarm = _Alarm(clock, self._kick.set)
         self._is_draining = False
         self._is_winding_up = False
         self._requests: set[asyncio.Task[None]] = set()
@@ -82,13 +81,11 @@ class SessionDriver:
                     self._pass_deadline()
         finally:
             self._group = None
-            if self._timer is not None:
-                self._timer.cancel()
+            self._alarm.cancel()
 
     def wake(self) -> None:
         """The session was called from outside: perform what it wants done, and re-arm the timer."""
-        if self._group is not None:
-            self._drain()
+        self._drain()
 
     def _is_over(self) -> bool:
         return self._session.state.is_final and self._socket is None and not self._requests
@@ -100,62 +97,47 @@ class SessionDriver:
         self._drain()
 
     def _drain(self) -> None:
-        if self._is_draining:  # called back from on_event: the loop below picks it up
+        if self._group is None or self._is_draining:  # draining: called back from on_event, picked up below
             return
         self._is_draining = True
         try:
-            self._drain_all()
+            while self._drain_once(self._group):
+                pass
         finally:
             self._is_draining = False
-        self._arm()
+        self._alarm.set(self._session.next_deadline())
         if self._session.state.is_final:
+            if self._socket is not None:
+                self._socket.close(CloseSocket())
             self._kick.set()
 
-    def _drain_all(self) -> None:
-        while True:
-            actions, events = self._session.actions(), self._session.events()
-            if self._session.state.is_final and not self._is_winding_up:
-                self._abandon_requests()
-            for action in actions:
-                self._perform(action)
-            for event in events:
-                self._on_event(event)
-            if not actions and not events:
-                break
-        if self._session.state.is_final and self._socket is not None:
-            self._socket.close(CloseSocket())
+    def _drain_once(self, group: asyncio.TaskGroup) -> bool:
+        """Perform and report what there is; whether there was anything."""
+        actions, events = self._session.actions(), self._session.events()
+        if self._session.state.is_final and not self._is_winding_up:
+            # Nobody waits for what was asked before the end; what the end itself asks for is still done.
+            self._is_winding_up = True
+            for request in self._requests:
+                request.cancel()
+        for action in actions:
+            self._perform(action, group)
+        for event in events:
+            self._on_event(event)
+        return bool(actions or events)
 
-    def _abandon_requests(self) -> None:
-        """Nobody waits any longer for what was asked before the end; what the end itself asks for is still done."""
-        self._is_winding_up = True
-        for request in self._requests:
-            request.cancel()
-
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Action, group: asyncio.TaskGroup) -> None:
         match action:
-            case SendBytes(data):
-                self._send(data)
-            case SendText(text):
-                self._send(text)
+            case SendBytes(payload) | SendText(payload):
+                if self._socket is not None:
+                    self._socket.send(payload)
             case HttpRequest():
-                self._request(action)
+                task = group.create_task(self._exchange(action), name="satellite.link.request")
+                self._requests.add(task)
+                task.add_done_callback(self._request_done)
             case OpenSocket():
-                self._open(action)
+                self._open(action, group)
             case CloseSocket() if self._socket is not None:
                 self._socket.close(action)
-
-    def _send(self, data: str | bytes) -> None:
-        if self._socket is not None and self._socket.connection is not None:
-            self._socket.connection.send_now(data)
-
-    def _request(self, action: HttpRequest) -> None:
-        task = self._tasks.create_task(self._exchange(action), name="satellite.link.request")
-        self._requests.add(task)
-        task.add_done_callback(self._request_done)
-
-    def _request_done(self, task: asyncio.Task[None]) -> None:
-        self._requests.discard(task)
-        self._kick.set()
 
     async def _exchange(self, action: HttpRequest) -> None:
         objection = _objection(action.url, "http", "https")
@@ -171,11 +153,15 @@ class SessionDriver:
             _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
             self._feed(functools.partial(self._session.http_failed, answer))
 
-    def _open(self, action: OpenSocket) -> None:
+    def _request_done(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        self._kick.set()
+
+    def _open(self, action: OpenSocket, group: asyncio.TaskGroup) -> None:
         if self._socket is not None:
             raise LocalMisuse("OpenSocket while a socket is open")
-        self._socket = _SocketLife(self._tasks)
-        self._tasks.create_task(self._converse(action, self._socket), name="satellite.link.socket")
+        self._socket = _SocketLife(group)
+        group.create_task(self._converse(action, self._socket), name="satellite.link.socket")
 
     async def _converse(self, action: OpenSocket, life: "_SocketLife") -> None:
         objection = _objection(action.url, "ws", "wss")
@@ -197,40 +183,48 @@ class SessionDriver:
     def _message(self, data: str | bytes) -> None:
         self._feed(functools.partial(self._session.message, data))
 
-    @property
-    def _tasks(self) -> asyncio.TaskGroup:
-        if self._group is None:
-            raise LocalMisuse("the link is not running")
-        return self._group
-
-    def _arm(self) -> None:
-        """Have a timer that is due no later than the session's deadline; one that is early just looks again."""
-        deadline = self._session.next_deadline()
-        if deadline is None or (self._timer is not None and self._timer_due_at <= deadline):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_due_at = deadline
-        delay_s = max(0.0, deadline - self._clock.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._timer_rang)
-
-    def _timer_rang(self) -> None:
-        self._timer = None
-        self._kick.set()
-
     def _pass_deadline(self) -> None:
         deadline = self._session.next_deadline()
         if deadline is not None and deadline <= self._clock.monotonic():
             self._feed(self._session.deadline_reached)
         else:
-            self._arm()
+            self._alarm.set(deadline)
+
+
+class _Alarm:
+    """One timer that rings no later than the deadline; ringing early is allowed and spares re-arming at every send."""
+
+    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
+
+    def set(self, deadline: float | None) -> None:
+        """Ring at this moment (monotonic seconds) at the latest; None asks for nothing."""
+        if deadline is None or (self._timer is not None and self._due_at <= deadline):
+            return
+        self.cancel()
+        self._due_at = deadline
+        delay_s = max(0.0, deadline - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._rang)
+
+    def cancel(self) -> None:
+        """Do not ring."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _rang(self) -> None:
+        self._timer = None
+        self._ring()
 
 
 class _SocketLife:
     """One socket from dial to its end; can be closed at any point of it."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self.connection: Connection | None = None
+        self._connection: Connection | None = None
         self._tasks = tasks
         self._dialling: asyncio.Timeout | None = None
         self._is_closing = False
@@ -256,19 +250,24 @@ class _SocketLife:
         except TimeoutError:
             return given_up
         try:
-            self.connection = connection
+            self._connection = connection
             on_open(connection)
             return await connection.receive(on_message)
         finally:
             await connection.cut("the link ended")
+
+    def send(self, payload: str | bytes) -> None:
+        """Hand one message over without waiting; dropped while there is no connection."""
+        if self._connection is not None:
+            self._connection.send_now(payload)
 
     def close(self, action: CloseSocket) -> None:
         """Begin the ending; while still dialling, give the dial up. The first call counts."""
         if self._is_closing:
             return
         self._is_closing = True
-        if self.connection is not None:
-            self._tasks.create_task(self.connection.end(action.code, action.reason), name="satellite.link.close")
+        if self._connection is not None:
+            self._tasks.create_task(self._connection.end(action.code, action.reason), name="satellite.link.close")
         elif self._dialling is not None:
             self._dialling.reschedule(0.0)
 
