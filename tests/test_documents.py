@@ -1,0 +1,214 @@
+"""What the documents say is what is there: links, examples, tables and diagrams."""
+
+import json
+import random
+import re
+import runpy
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from satellite.backends import lifecycle
+from satellite.backends.base import SessionState
+from satellite.cli import COMMANDS
+from satellite.config.loader import load_all
+from satellite.core import gate, turn
+from satellite.core.events import Stream
+from satellite.core.transcript import SegmentConcluded, TentativeChanged
+from satellite.core.utterance import UtteranceRecord
+from satellite.emulator.faults import KINDS, parse_fault
+from satellite.homeassistant import commands, payloads
+from satellite.homeassistant.messages import Message
+from satellite.homeassistant.payloads import HealthFigures, ProblemNote
+from satellite.homeassistant.topics import Topics
+from satellite.runtime.standing import SEVERITY
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+State = TypeVar("State", bound=Enum)
+Cause = TypeVar("Cause", bound=Enum)
+TOPICS = Topics("voice-satellite", "kitchen")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(name), re.MULTILINE | re.DOTALL)
+
+
+# --- links ------------------------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        if link.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_can_be_found_from_the_first() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
+    assert [page.name for page in PAGES if page not in linked and page.name != "README.md"] == []
+
+
+def test_named_scripts_can_be_run() -> None:
+    named = {name for page in PAGES for name in re.findall(r"^(scripts/\w+)", page.read_text(), re.MULTILINE)}
+    assert named >= {"scripts/demo", "scripts/test", "scripts/check"}
+    assert [name for name in named if not (ROOT / name).stat().st_mode & 0o100] == []
+
+
+def test_named_commands_are_there() -> None:
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"bin/voice-satellite (\w+)|^voice-satellite (\w+)", page.read_text(), re.MULTILINE)
+    }
+    assert {name for pair in named for name in pair if name} <= set(COMMANDS)
+
+
+# --- configuration ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_all_keys_is_up_to_date() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "make_configuration_page.py"))
+    assert text_of("docs/configuration.md") == script["page"](), "run scripts/make_configuration_page.py"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md", "docs/emulator.md"])
+def test_configurations_that_are_shown_can_be_used(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secrets.yaml").write_text("deepl_api_key: some-key\n")
+    (tmp_path / "secrets.yaml").chmod(0o600)
+    monkeypatch.chdir(ROOT)
+    shown = [block for block in blocks(name, "yaml") if "voice:" in block]
+    assert shown
+    for block in shown:
+        path = tmp_path / "config.yaml"
+        path.write_text(block.replace("file:satellite/", f"file:{ROOT}/satellite/"))
+        assert load_all(str(path)).config.voice.backend == "deepl"
+
+
+def test_ten_lines_are_ten_lines() -> None:
+    shown = next(block for block in blocks("README.md", "yaml") if "voice:" in block)
+    assert len(shown.splitlines()) == 10
+
+
+# --- MQTT -------------------------------------------------------------------------------------------------------
+
+SEGMENT = SegmentConcluded("u-source-1", "u", Stream.SOURCE, "en", "Good morning.", 0.0, 1.0, None)
+RECORD = UtteranceRecord(
+    "u", 0.0, 1.0, "en", "Good morning.", (("de", "Guten Morgen."),), "de", 900, 0.0, True, "silence"
+)
+FIGURES = HealthFigures("0.1.0", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, 0, 0, None, None)
+
+
+def examples() -> Mapping[str, Message]:
+    """One message for each topic that docs/mqtt.md shows, by the heading it stands below."""
+    return {
+        "transcript": payloads.segment(TOPICS, SEGMENT, "s", retain=False),
+        "transcript/tentative": payloads.tentative(TOPICS, TentativeChanged("u", Stream.SOURCE, "en", "Go", 0.0, 1.0)),
+        "utterance": payloads.utterance(TOPICS, RECORD, retain=False),
+        "speech": payloads.speech(TOPICS, "started", "u", "de", "Guten Morgen.", 900),
+        "session": payloads.session(TOPICS, "opened", "s", "deepl", None, None),
+        "problem": payloads.problem(TOPICS, ProblemNote("auth", "m", "h", 0.0)),
+        "health": payloads.health(TOPICS, FIGURES),
+        "settings": payloads.settings(
+            TOPICS, mute=False, volume=80, source_language="en", target_languages=("de",), speech_language="de"
+        ),
+        "command_error": payloads.command_error(TOPICS, "volume", "loud", "expected a number from 0 to 100"),
+    }
+
+
+def shape(value: object) -> object:
+    """The keys of a payload, without its values."""
+    return {key: shape(inner) for key, inner in value.items()} if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize("topic", examples())
+def test_payloads_look_as_shown(topic: str) -> None:
+    message = examples()[topic]
+    section = re.search(rf"^### `{topic}`(.*?)^##", text_of("docs/mqtt.md"), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    shown = re.search(r"^```json\n(.*?)^```", section.group(1), re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    real = json.loads(message.payload)
+    keys = shape(json.loads(shown.group(1)))
+    assert isinstance(keys, dict)
+    assert list(keys) == list(real)
+    assert ("(retained)" in section.group(1).splitlines()[0]) == message.retain
+    assert ("(QoS 0)" in section.group(1).splitlines()[0]) == (message.qos == 0)
+
+
+def test_the_table_of_commands_is_whole() -> None:
+    section = text_of("docs/mqtt.md").partition("## Commands")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w/<>]+)` \|", section, re.MULTILINE)) == {*commands._COMMANDS, "backend/<action>"}
+
+
+def test_every_problem_code_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+)` \|", text_of("docs/troubleshooting.md"), re.MULTILINE)
+    assert explained == list(SEVERITY)
+
+
+# --- emulator ---------------------------------------------------------------------------------------------------
+
+
+def test_every_fault_is_explained() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", text_of("docs/emulator.md"), re.MULTILINE)) == KINDS
+
+
+def test_faults_that_are_shown_are_understood() -> None:
+    shown = re.findall(r"--fault (\w+:\S+=\S+)", "\n".join(blocks("docs/emulator.md", "sh")))
+    assert len(shown) == 2
+    assert [parse_fault(spec, random.Random(1)).kind for spec in shown] == ["http", "cut"]
+
+
+# --- diagrams of states -----------------------------------------------------------------------------------------
+
+
+def caused(table: Mapping[tuple[State, Cause], State]) -> list[str]:
+    return [f"    {start.name} --> {end.name}: {cause.value}" for (start, cause), end in table.items()]
+
+
+def moves(table: Mapping[SessionState, frozenset[SessionState]]) -> list[str]:
+    """Without the moves to the final states, which every state has."""
+    return [
+        f"    {start.name} --> {end.name}"
+        for start, ends in table.items()
+        for end in SessionState
+        if end in ends and not end.is_final
+    ]
+
+
+DIAGRAMS = {
+    "gate": ["    [*] --> QUIET", *caused(gate.TRANSITIONS)],
+    "turn": ["    [*] --> LISTENING", *caused(turn.TRANSITIONS)],
+    "session": ["    [*] --> IDLE", *moves(lifecycle.TRANSITIONS)],
+}
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_diagrams_are_drawn_from_the_tables(name: str) -> None:
+    wanted = "\n".join(["```mermaid", "stateDiagram-v2", *DIAGRAMS[name], "```"])
+    shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text_of("ARCHITECTURE.md"), re.DOTALL)
+    assert shown is not None
+    assert shown.group(1) == wanted
