@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT, then write the report; 0, or 1 with a sentence when it cannot start."""
     try:
-        settings = _settings(args)
+        settings = settings_of(args)
         return asyncio.run(_serve(settings, args))
     except (MediaError, ValueError) as fault:
         print(f"emulator: {fault}", file=sys.stderr)
@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def _settings(args: argparse.Namespace) -> EmulatorSettings:
+def settings_of(args: argparse.Namespace) -> EmulatorSettings:
+    """The settings that arguments ask for; ValueError names what is unknown."""
     recording, labels = args.recording, args.labels
     if recording is None and labels is None and args.recogniser != "pocketsphinx":
         recording, labels = demo_files()

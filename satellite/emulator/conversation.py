@@ -63,6 +63,7 @@ class Conversation:
         self._stream_samples = 0
         self._outbox: list[tuple[float, int, Outgoing]] = []
         self._order = itertools.count()
+        self._first = 0
         self._changed = asyncio.Event()
         self._is_finished = False
         self.speeches: deque[str] = deque()
@@ -132,7 +133,8 @@ class Conversation:
     def give_back(self, message: dict[str, object]) -> None:
         """A message from `next_message` could not be sent: it comes first on the next connection."""
         now = asyncio.get_running_loop().time()
-        heapq.heappush(self._outbox, (min([now, *(entry[0] for entry in self._outbox)]), -1, Outgoing(now, message)))
+        self._first -= 1
+        heapq.heappush(self._outbox, (float("-inf"), self._first, Outgoing(now, message)))
 
     async def _wait(self, timeout_s: float | None) -> None:
         self._changed.clear()

@@ -1,22 +1,25 @@
 """The DeepL emulator by a raw client: what it gives to a correct one, and that it catches every broken rule."""
 
 import asyncio
+import audioop
+import io
 import itertools
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import av
 import msgpack
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
+from satellite.emulator import stream
 from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.faults import Fault
+from satellite.emulator.pcm import resample
 from satellite.emulator.settings import EmulatorSettings, Limits, Variants
-from tests.fakes.rawdeepl import DATA, PCM_16K, RawClient, demo_pcm, request
+from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm, request
 
 SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
 FIRST_SENTENCE = demo_pcm(500, 3600)
@@ -172,9 +175,6 @@ async def test_every_pcm_source_is_recognised(media: str, rate_hz: int, width: i
 
 
 def _converted(pcm: bytes, media: str, rate_hz: int) -> bytes:
-    import audioop  # noqa: PLC0415 - one use
-
-    from satellite.emulator.pcm import resample  # noqa: PLC0415 - one use
 
     pcm = resample(pcm, 16_000, rate_hz)
     laws: dict[str, Callable[[bytes, int], bytes]] = {"alaw": audioop.lin2alaw, "ulaw": audioop.lin2ulaw}
@@ -202,9 +202,6 @@ async def test_opus_in_ogg_is_recognised(media: str) -> None:
 
 def _ogg_opus(pcm: bytes) -> tuple[bytes, list[bytes]]:
     """FFmpeg's own muxer, so that nothing of the emulator's is used to check it; pieces of about 100 ms."""
-    import io  # noqa: PLC0415 - one use
-
-    import av  # noqa: PLC0415 - one use
 
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="ogg", options={"page_duration": "100000"}) as container:
@@ -223,192 +220,6 @@ def _ogg_opus(pcm: bytes) -> tuple[bytes, list[bytes]]:
     # the two header pages go with the first audio
     edges = [0, *starts[3:], len(data)]
     return data, [data[start:end] for start, end in itertools.pairwise(edges)]
-
-
-# ---- REST rules
-
-PostChange = dict[str, Any]
-
-
-@pytest.mark.parametrize(
-    ("extra", "rule"),
-    [
-        ({"target_languages": ["de", "fr", "it", "es", "nl", "pl"]}, "too_many_items"),
-        ({"target_media_languages": ["de", "fr"]}, "too_many_items"),
-        ({"glossary_id": "a", "glossary_ids": ["b"]}, "both_glossary_fields"),
-        ({"early_access_experimental_mode": True}, "unknown_field"),
-        ({"formality": "prefer_less"}, "bad_value"),
-    ],
-)
-async def test_a_bad_request_is_a_400_and_recorded(extra: PostChange, rule: str) -> None:
-    async with emulated() as (emulator, client):
-        answer = await client.post(**extra)
-        assert answer.status == 400
-        assert set(answer.json) == {"message", "code"}
-        assert rules(emulator) == [rule]
-        assert emulator.sessions == []
-
-
-async def test_missing_content_type_field() -> None:
-    async with emulated() as (emulator, client):
-        assert (await client.post({})).status == 400
-        assert rules(emulator) == ["missing_field"]
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status", "rule"),
-    [
-        ("/v3/voice/realtime", {"Authorization": "Bearer {key}"}, 401, "bad_authorization"),
-        ("/v3/voice/realtime", {}, 401, "bad_authorization"),
-        ("/v3/voice/realtime?auth_key={key}", {"Authorization": "DeepL-Auth-Key {key}"}, 403, "auth_in_query"),
-        ("/v3/voice/realtime", {"Authorization": "DeepL-Auth-Key {key}:fx"}, 403, "free_key"),
-        ("/v3/voice/realtime?a=b", {"Authorization": "DeepL-Auth-Key {key}"}, 400, "unexpected_query"),
-        (
-            "/v3/voice/realtime",
-            {"Authorization": "DeepL-Auth-Key {key}", "X-DeepL-Reporting-Tag": "two words"},
-            400,
-            "bad_reporting_tag",
-        ),
-        (
-            "/v3/voice/realtime",
-            {"Authorization": "DeepL-Auth-Key {key}", "Content-Type": "text/plain"},
-            400,
-            "bad_content_type",
-        ),
-    ],
-)
-async def test_header_and_query_rules(path: str, headers: dict[str, str], status: int, rule: str) -> None:
-    async with emulated() as (emulator, client):
-        filled = {name: value.format(key=client.api_key) for name, value in headers.items()}
-        body = json.dumps({"source_media_content_type": PCM_16K}).encode()
-        filled = {"Content-Type": "application/json", **filled}
-        answer = await request(emulator.base_url, "POST", path.format(key=client.api_key), filled, body)
-        assert answer.status == status
-        assert rules(emulator) == [rule]
-
-
-async def test_a_wrong_key_is_a_401_and_trying_again_is_noticed() -> None:
-    async with emulated() as (emulator, client):
-        client.api_key = "wrong"
-        assert (await client.post()).status == 401
-        assert rules(emulator) == []
-        assert (await client.post()).status == 401
-        assert rules(emulator) == ["retry_after_401"]
-
-
-async def test_a_source_that_cannot_be_detected_must_be_named(tmp_path: Path) -> None:
-    labels = json.loads((DATA / "demo.labels.json").read_text())
-    (tmp_path / "labels.json").write_text(json.dumps({**labels, "language": "hr"}))
-    async with emulated(replace(SETTINGS, labels=tmp_path / "labels.json")) as (emulator, client):
-        assert (await client.post(source_language="hr")).status == 200
-        assert rules(emulator) == []
-        assert (await client.post()).status == 200
-        assert rules(emulator) == ["undetectable_language"]
-
-
-async def test_no_speech_for_this_key() -> None:
-    async with emulated(replace(SETTINGS, speech_enabled=False)) as (_, client):
-        assert (await client.post(target_media_languages=["de"])).status == 403
-        assert (await client.post(target_languages=["de"])).status == 200
-
-
-async def test_too_many_sessions_is_a_429() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(sessions=1))) as (emulator, client):
-        await client.open()
-        other = RawClient(emulator.base_url, emulator.api_key)
-        assert (await other.post()).status == 429
-        await client.finish()
-        assert (await other.post()).status == 200
-
-
-# ---- tokens
-
-
-async def test_a_second_dial_with_one_token_kills_the_session() -> None:
-    async with emulated() as (emulator, client):
-        socket = await client.open()
-        with pytest.raises(InvalidStatus):
-            await client.dial()
-        with pytest.raises(ConnectionClosed):
-            await socket.recv()
-        assert rules(emulator) == ["token_reused"]
-        assert (await client.get()).status == 400
-
-
-async def test_an_outdated_token_kills_the_session() -> None:
-    async with emulated() as (emulator, client):
-        socket = await client.open()
-        old = client.token
-        socket.transport.abort()
-        await client.get()
-        assert (await client.get(old)).status == 400
-        assert (await client.get()).status == 400
-        assert rules(emulator) == ["outdated_token"]
-
-
-async def test_a_socket_with_an_outdated_token_kills_the_session() -> None:
-    async with emulated() as (emulator, client):
-        await client.post()
-        old = client.token
-        await client.get()
-        with pytest.raises(InvalidStatus):
-            await client.dial(old)
-        assert rules(emulator) == ["outdated_token"]
-        assert emulator.sessions[0].death == "outdated_token"
-
-
-async def test_a_token_must_be_percent_encoded() -> None:
-    async with emulated() as (emulator, client):
-        await client.post()
-        path = f"/v3/voice/realtime?token={client.token}"
-        assert (await request(emulator.base_url, "GET", path, client.auth)).status == 400
-        assert rules(emulator) == ["token_not_percent_encoded"]
-
-
-async def test_unknown_and_expired_tokens() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(token_ttl_s=0.05))) as (emulator, client):
-        await client.post()
-        await asyncio.sleep(0.1)
-        with pytest.raises(InvalidStatus):
-            await client.dial()
-        with pytest.raises(InvalidStatus):
-            await client.dial("never-given")
-        assert rules(emulator) == ["token_expired", "unknown_token"]
-
-
-async def test_get_while_connected_closes_the_socket_and_is_recorded() -> None:
-    async with emulated() as (emulator, client):
-        socket = await client.open()
-        assert (await client.get()).status == 200
-        with pytest.raises(ConnectionClosed):
-            await socket.recv()
-        assert rules(emulator) == ["get_while_connected"]
-
-
-async def test_closing_first_and_then_get_is_fine() -> None:
-    async with emulated() as (emulator, client):
-        await client.open()
-        await client.close()
-        assert (await client.get()).status == 200
-        await client.dial()
-        await client.finish()
-    assert rules(emulator) == []
-
-
-async def test_two_gets_in_flight() -> None:
-    async with emulated() as (emulator, client):
-        await client.open()
-        await asyncio.gather(client.get(), client.get())
-        assert "concurrent_get" in rules(emulator)
-
-
-async def test_a_session_not_resumed_in_time_has_expired() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(resume_window_s=0.05))) as (emulator, client):
-        socket = await client.open()
-        socket.transport.abort()
-        await asyncio.sleep(0.1)
-        assert (await client.get()).status == 400
-        assert rules(emulator) == []
 
 
 # ---- the socket
@@ -634,3 +445,14 @@ async def test_times_may_restart_with_a_connection() -> None:
         await say(client, demo_pcm(3600, 7300))
     last = client.of("source_transcript_update")[-1]["concluded"][-1]
     assert last["end_time"] < 3700
+
+
+async def test_a_client_that_never_closes_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CLIENT_CLOSE_S", 0.1)
+    async with emulated() as (emulator, client):
+        socket = await client.open()
+        await client.end()
+        await client.read_until()
+        await asyncio.wait_for(socket.wait_closed(), 5)
+        assert socket.close_code == 1000
+    assert rules(emulator) == []
