@@ -38,6 +38,24 @@ UNDETERMINED = "und"
 _Key = tuple[str | None, str, int, int]
 
 
+class _Repeats:
+    """Drops concluded segments that an earlier connection brought already (§6.5)."""
+
+    def __init__(self) -> None:
+        self._present: deque[_Key] = deque(maxlen=MAX_REMEMBERED)
+        self._earlier: frozenset[_Key] = frozenset()
+
+    def reconnected(self) -> None:
+        """What was held up to now is what may be repeated."""
+        self._earlier = frozenset(self._present)
+
+    def fresh(self, language: str | None, segments: Iterable[WireSegment]) -> list[WireSegment]:
+        """The segments of this stream that are new."""
+        keyed = [((language, each.text, each.start_ms, each.end_ms), each) for each in segments]
+        self._present.extend(key for key, _ in keyed)
+        return [each for key, each in keyed if key not in self._earlier]
+
+
 class Inbox:
     """Reads messages; ends or fails the session when the service says so, the latter after `lose_audio`."""
 
@@ -50,8 +68,7 @@ class Inbox:
         self._targets = unique([*setup.target_languages, *self._spoken])
         self._speech: dict[str, SpeechStream] = {}
         self._tentative_targets: set[str] = set()
-        self._present: deque[_Key] = deque(maxlen=MAX_REMEMBERED)
-        self._earlier: frozenset[_Key] = frozenset()
+        self._repeats = _Repeats()
 
     @property
     def is_pending(self) -> bool:
@@ -60,7 +77,7 @@ class Inbox:
 
     def reconnected(self) -> None:
         """A new connection: what it repeats of the one before is dropped."""
-        self._earlier = frozenset(self._present)
+        self._repeats.reconnected()
         for stream in self._speech.values():
             stream.reconnected()
 
@@ -106,7 +123,7 @@ class Inbox:
 
     def _source_updated(self, update: SourceUpdate, now: float) -> None:
         self._observe("source", update)
-        concluded = self._segments(self._fresh(None, update.concluded), None)
+        concluded = self._segments(self._repeats.fresh(None, update.concluded), None)
         tentative = self._segments(update.tentative, None)
         self._shared.progress.source_text(
             (segment.utterance_id for segment in concluded), (segment.utterance_id for segment in tentative), now
@@ -119,7 +136,7 @@ class Inbox:
             self._ignore()
             return
         self._observe(language, update)
-        concluded = self._segments(self._fresh(language, update.concluded), language)
+        concluded = self._segments(self._repeats.fresh(language, update.concluded), language)
         tentative = self._segments(update.tentative, language)
         if tentative:
             self._tentative_targets.add(language)
@@ -134,18 +151,13 @@ class Inbox:
             end_ms = max((segment.end_ms for segment in update.concluded), default=None)
             self._shared.timeline.observe(stream, min(segment.start_ms for segment in segments), end_ms)
 
-    def _fresh(self, language: str | None, segments: Iterable[WireSegment]) -> list[WireSegment]:
-        """Concluded segments but for those that an earlier connection brought already (§6.5)."""
-        keyed = [((language, each.text, each.start_ms, each.end_ms), each) for each in segments]
-        self._present.extend(key for key, _ in keyed)
-        return [each for key, each in keyed if key not in self._earlier]
-
     def _segments(self, segments: Iterable[WireSegment], language: str | None) -> tuple[Segment, ...]:
-        return tuple(self._segment(segment, language) for segment in segments)
-
-    def _segment(self, segment: WireSegment, language: str | None) -> Segment:
-        start_s, end_s, utterance_id = self._shared.timeline.span(segment.start_ms, segment.end_ms)
-        return Segment(segment.text, language or self._spoken_language(segment), start_s, end_s, utterance_id)
+        """With wall-clock time and utterance; `language` None is the source stream."""
+        span = self._shared.timeline.span
+        return tuple(
+            Segment(each.text, language or self._spoken_language(each), *span(each.start_ms, each.end_ms))
+            for each in segments
+        )
 
     def _spoken_language(self, segment: WireSegment) -> str:
         """Source segments carry their own language: it may change from one to the next."""

@@ -1,7 +1,8 @@
 """DeepLSession: one conversation with the DeepL Voice API, over as many connections as it takes.
 
-The parts: Admission gets connections, Sender says what goes out when, Inbox reads what comes in, Ending waits for the
-last words, and Lifecycle holds the state with its table of moves. Here the driver's inputs are led to them.
+The parts: Admission gets connections, Sender says what goes out when and Outlet sends it, Inbox reads what comes in,
+Ending waits for the last words, and Lifecycle holds the state with its table of moves. The driver's inputs are led to
+them here.
 """
 
 from satellite.backends.base import (
@@ -19,6 +20,7 @@ from satellite.backends.deepl.ending import Ending
 from satellite.backends.deepl.inbox import Inbox
 from satellite.backends.deepl.messages import codec_for
 from satellite.backends.deepl.options import DeepLOptions
+from satellite.backends.deepl.outlet import Outlet
 from satellite.backends.deepl.pacer import CATCH_UP_SPEED
 from satellite.backends.deepl.progress import Progress
 from satellite.backends.deepl.sender import Sender
@@ -45,8 +47,9 @@ class DeepLSession:
         codec = codec_for(options.message_format)
         shared = Conversation(setup, codec, self._life, self.counters, self._timeline, self._progress, self._ending)
         self._admission = Admission(options, setup, self._life)
-        self._sender = Sender(shared)
-        self._inbox = Inbox(shared, options.speech_media, self._sender.lost)
+        self._outlet = Outlet(shared)
+        self._sender = Sender(shared, self._outlet)
+        self._inbox = Inbox(shared, options.speech_media, self._outlet.lost)
         self._finish_by: float | None = None
 
     @property
@@ -107,12 +110,14 @@ class DeepLSession:
         self.counters.connections += 1
         self._life.report(SessionOpened(resumed, self._admission.trace_id))
         self._admission.opened(now)
-        self._sender.opened(now, resumed=resumed)
         if resumed:
             self.counters.resumes += 1
+            self._outlet.resumed()
             self._timeline.reconnected()
             self._progress.resumed(now)
             self._inbox.reconnected()
+        else:
+            self._sender.opened(now)
         if self._ending.has_begun:
             self._life.move(SessionState.ENDING)
             self._ending.resumed(now)
@@ -126,7 +131,7 @@ class DeepLSession:
             self._admission.heard()
             self._ending.heard(now)
             self._inbox.take(data, now)
-            self._sender.heard()
+            self._outlet.heard()
             self._sender.pump(now)
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
@@ -137,15 +142,15 @@ class DeepLSession:
         ):
             return
         if self._life.state is SessionState.CONNECTING:
-            self._admission.dial_failed(closed, now, self._sender.last_data_at)
+            self._admission.dial_failed(closed, now, self._outlet.last_data_at)
             return
-        self._sender.lost(now)
+        self._outlet.lost(now)
         is_pending = self._progress.is_pending or self._inbox.is_pending
         if self._ending.has_begun and (self._ending.was_resumed or not is_pending):
             self._life.end("unconfirmed", expected=True)
         else:
             self._life.lost(f"closed with {closed.code} {closed.reason}")
-            self._admission.lost(closed, now, self._sender.last_data_at)
+            self._admission.lost(closed, now, self._outlet.last_data_at)
 
     def next_deadline(self) -> float | None:
         """When something is to be done without an input."""

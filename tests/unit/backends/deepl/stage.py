@@ -153,3 +153,17 @@ def spoken(book: Playbook) -> list[Chunk]:
 def silences(book: Playbook) -> list[float]:
     """When silence of ours was sent."""
     return [chunk.at for chunk in chunks(book) if not any(chunk.audio)]
+
+
+def answered(book: Playbook) -> Playbook:
+    """Text of all that was said is concluded."""
+    return book.says(source([segment("Hello.", 0, 900)], []))
+
+
+def said_and_answered(**changes: Any) -> Playbook:
+    """An utterance of one second, spoken from 0.0 s, answered at 1.0 s."""
+    return answered(streaming(**changes).speaks("u1", 1.0)).falls_silent("u1")
+
+
+def resumed(book: Playbook, token: str = "t2") -> Playbook:
+    return book.closes().answers(200, ticket(token)).opens()

@@ -18,7 +18,18 @@ from satellite.core.events import (
 )
 from satellite.errors import ErrorCategory
 from tests.fakes.playbook import WALL_S, Like, Playbook
-from tests.unit.backends.deepl.stage import end_of, error, media, options, segment, source, streaming, target, ticket
+from tests.unit.backends.deepl.stage import (
+    end_of,
+    error,
+    media,
+    options,
+    resumed,
+    segment,
+    source,
+    streaming,
+    target,
+    ticket,
+)
 
 PCM = "audio/pcm;encoding=s16le;rate=24000"
 
@@ -107,6 +118,22 @@ def test_what_a_new_connection_repeats_is_dropped() -> None:
     assert book.all(TranscriptUpdated)[-1].concluded == ()
     book.says(target("de", [segment("Hello", 0, 500)], []))
     assert len(book.all(TranscriptUpdated)[-1].concluded) == 1  # the same words of another stream are something else
+
+
+@pytest.mark.parametrize("is_source", [True, False])
+def test_a_new_connection_that_counts_from_zero_again_is_noticed(is_source: bool) -> None:
+    def update(part: dict[str, Any]) -> str:
+        return source([part], []) if is_source else target("de", [part], [])
+
+    book = streaming().speaks("u1", 5.0).falls_silent("u1").says(update(segment("First.", 0, 4900)))
+    resumed(book).speaks("u2", 2.0).says(update(segment("Second.", 100, 1500)))
+    assert [text.concluded[0].utterance_id for text in book.all(TranscriptUpdated)] == ["u1", "u2"]
+
+
+def test_a_new_connection_that_counts_on_is_left_alone() -> None:
+    book = streaming().speaks("u1", 5.0).falls_silent("u1").says(source([segment("First.", 0, 4900)], []))
+    resumed(book).speaks("u2", 2.0).says(source([segment("Second.", 5100, 6500)], []))
+    assert [text.concluded[0].utterance_id for text in book.all(TranscriptUpdated)] == ["u1", "u2"]
 
 
 def test_speech_is_handed_on_with_the_type_of_its_first_message() -> None:

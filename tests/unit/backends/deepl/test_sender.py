@@ -8,17 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satellite.backends.base import SessionState
-from satellite.core.audio import RATE_HZ
-from satellite.core.events import AudioLost, SessionEnded, UtteranceSent, UtteranceSettled
+from satellite.core.events import SessionEnded, UtteranceSent, UtteranceSettled
 from tests.fakes.playbook import Playbook
 from tests.unit.backends.deepl.stage import (
     END,
     Chunk,
     HoldingEncoder,
     PcmEncoder,
+    answered,
     chunks,
     end_of,
     new_play,
+    resumed,
+    said_and_answered,
     segment,
     silences,
     source,
@@ -28,22 +30,8 @@ from tests.unit.backends.deepl.stage import (
 )
 
 
-def answered(book: Playbook) -> Playbook:
-    """Text of all that was said is concluded."""
-    return book.says(source([segment("Hello.", 0, 900)], []))
-
-
 def ends(book: Playbook) -> list[float]:
     return [seen.at for seen in book.history if seen.what == END]
-
-
-def said_and_answered(**changes: Any) -> Playbook:
-    """An utterance of one second, spoken from 0.0 s, answered at 1.0 s."""
-    return answered(streaming(**changes).speaks("u1", 1.0)).falls_silent("u1")
-
-
-def resumed(book: Playbook, token: str = "t2") -> Playbook:
-    return book.closes().answers(200, ticket(token)).opens()
 
 
 # --- pace ------------------------------------------------------------------------------------------------------
@@ -80,20 +68,6 @@ def test_a_stalled_clock_does_not_make_a_burst() -> None:
     book = streaming().hears("u1", 100).waits("u1", 2000).stalls_until(5.0).at(5.51)
     late = spoken(book)[1:]
     assert [round(chunk.at, 3) for chunk in late] == [5.0, 5.167, 5.333, 5.5]
-
-
-def test_an_encoder_that_keeps_audio_back_never_makes_an_empty_chunk() -> None:
-    book = streaming(encoder=HoldingEncoder(page_samples=4000)).speaks("u1", 3.0)
-    sent = chunks(book)
-    assert all(chunk.audio for chunk in sent)
-    assert all(after.at - before.at >= before.seconds / 2 for before, after in pairwise(sent))
-    assert book.session.counters.sent_samples == pytest.approx(3 * RATE_HZ, abs=1600)
-
-
-def test_what_was_sent_is_counted_silence_included() -> None:
-    book = said_and_answered().at(25.0)
-    assert len(silences(book)) == 2
-    assert book.session.counters.sent_samples == RATE_HZ + 2 * 1600
 
 
 # --- tail and settling -------------------------------------------------------------------------------------------
@@ -182,14 +156,6 @@ def test_after_the_end_nothing_is_sent() -> None:
     assert book.backlog.samples == 1600
 
 
-def test_the_encoders_last_bytes_go_out_before_the_end() -> None:
-    encoder = PcmEncoder()
-    encoder.rest = b"\1\2"
-    book = streaming(encoder=encoder, idle_close_s=1.0).at(2.0)
-    assert [chunk.audio for chunk in chunks(book)] == [b"\1\2"]
-    assert book.history[-1].what == END
-
-
 def test_finishing_sends_what_waits_and_then_ends() -> None:
     book = streaming().waits("u1", 500)
     book.backlog.end_utterance("u1")
@@ -200,35 +166,6 @@ def test_finishing_sends_what_waits_and_then_ends() -> None:
 
 
 # --- lost connections --------------------------------------------------------------------------------------------
-
-
-def test_audio_of_the_last_second_that_nothing_was_heard_after_is_lost() -> None:
-    book = streaming().speaks("u1", 3.0).closes()
-    (lost,) = book.all(AudioLost)
-    assert (lost.utterance_id, lost.samples) == ("u1", RATE_HZ)
-
-
-def test_caught_up_audio_is_bounded_to_a_second_too() -> None:
-    book = streaming().waits("u1", 2000).hears("u2", 2000).at(2.0).closes()
-    assert sum(lost.samples for lost in book.all(AudioLost)) <= RATE_HZ
-
-
-def test_each_utterance_is_told_what_it_lost() -> None:
-    book = streaming().speaks("u1", 0.3).falls_silent("u1").speaks("u2", 0.3).closes()
-    assert book.all(AudioLost) == [AudioLost("u1", 4800), AudioLost("u2", 4800)]
-
-
-def test_what_was_answered_or_is_long_gone_is_not_lost() -> None:
-    assert answered(streaming().speaks("u1", 1.0)).closes().all(AudioLost) == []
-    assert streaming().hears("u1", 100).at(1.5).closes().all(AudioLost) == []
-
-
-def test_after_a_reconnect_sending_goes_on_behind_what_was_sent() -> None:
-    encoder = PcmEncoder()
-    book = streaming(encoder=encoder).speaks("u1", 1.0).waits("u1", 500)
-    resumed(book).at(3.0)
-    assert encoder.restarts == 1
-    assert round(sum(chunk.seconds for chunk in spoken(book)), 3) == 1.5
 
 
 def test_a_session_resumed_late_is_kept_alive_at_once() -> None:
