@@ -1,6 +1,7 @@
 """One WebSocket of a session: takes audio, judges it, sends what the session has to say (deepl-voice.md §8-§12)."""
 
 import asyncio
+import functools
 import random  # noqa: TID251 - the order of end messages is drawn from a seeded generator of the emulator's own
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -36,6 +37,7 @@ class Stream:
         self._trouble = Trouble(service, session, self)
         self._origin_ms = round(self._conversation.stream_ms)
         self._over = asyncio.Event()
+        self._record = functools.partial(service.ledger.record, session=session.number)
         self._has_failed = False
         self._last_sent_s = self.log.opened_s
 
@@ -203,9 +205,6 @@ class Stream:
             await self.close(1000, "timeout")
         else:
             await self.fail("source_media_chunk", 408, "Timeout: no audio received")
-
-    def _record(self, rule: str, detail: str) -> None:
-        self._service.ledger.record(rule, detail, self._session.number)
 
     def _judge_close(self) -> None:
         """A clean close by the client is judged; a lost connection is nobody's fault."""
