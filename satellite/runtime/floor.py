@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from satellite.core.turn import CutPlayback, Release, StartPlayback, Suppress, TurnPolicy
+from satellite.core.turn import Release, StartPlayback, Suppress, TurnPolicy
 from satellite.ports import Clock
 from satellite.runtime.alarm import Alarm
 
@@ -70,7 +70,7 @@ class Floor:
                 self.on_release(self._clock.monotonic())
             elif isinstance(action, StartPlayback):
                 self.on_start_playback()
-            elif isinstance(action, CutPlayback):
+            else:
                 self.on_cut_playback(action.reason)
         self._alarm.set(self._policy.next_deadline())
 

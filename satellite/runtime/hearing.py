@@ -36,7 +36,7 @@ class Hearing:
         self._new_id = new_id
         self._sink = sink
         self._framer = Framer(FRAME_SAMPLES)
-        self._utterance_id: str | None = None
+        self._utterance_id = ""
         self._wall_offset_s = 0.0
         self._position_s = 0.0  # monotonic time of the sample at gate position `_position_samples`
         self._position_samples = 0
@@ -48,7 +48,7 @@ class Hearing:
     @property
     def is_open(self) -> bool:
         """True while somebody is heard speaking."""
-        return self._utterance_id is not None
+        return bool(self._utterance_id)
 
     def block(self, block: CaptureBlock) -> None:
         """Hear one block."""
@@ -107,14 +107,13 @@ class Hearing:
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if waiting and self._utterance_id is not None:
+        if waiting:
             self._sink.audio(AudioChunk(b"".join(waiting), self._waiting_start_s, self._utterance_id))
 
     def _finish(self, event: UtteranceEnded) -> None:
         self._send()
-        utterance_id, self._utterance_id = self._utterance_id, None
-        if utterance_id is not None:
-            self._sink.utterance_ended(utterance_id, self._wall_of(event.speech_end_sample), event.reason)
+        utterance_id, self._utterance_id = self._utterance_id, ""
+        self._sink.utterance_ended(utterance_id, self._wall_of(event.speech_end_sample), event.reason)
 
     def _wall_of(self, sample: int) -> float:
         """Wall clock of a gate position, by the offset read when the utterance began."""

@@ -1,9 +1,13 @@
 """An event loop whose clock jumps to the next timer instead of waiting for it."""
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -44,9 +48,12 @@ class VirtualClock:
 
 
 def run_virtual(play: Callable[[], Awaitable[Any]]) -> None:
-    """Run a test's coroutine in virtual time; leaked tasks fail it."""
+    """Run a test's coroutine in virtual time; leaked tasks and call-backs that raise fail it."""
+    faults: list[object] = []
 
     async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: faults.append(context.get("exception") or context["message"]))
         before = asyncio.all_tasks()
         async with asyncio.timeout(3600):
             await play()
@@ -55,3 +62,35 @@ def run_virtual(play: Callable[[], Awaitable[Any]]) -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
+    assert not faults, f"call-backs raised: {faults}"
+
+
+def virtual(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Decorator: an async test that is run in virtual time."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_virtual(lambda: test(*args, **kwargs))
+
+    return run
+
+
+@asynccontextmanager
+async def running(*services: Callable[[], Awaitable[None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Services that run until the end of the block; one that raises ends it with what it raised."""
+
+    async def serve(service: Callable[[], Awaitable[None]]) -> None:
+        await service()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(serve(service)) for service in services]
+        yield tasks
+        for task in tasks:
+            task.cancel()
+
+
+async def pass_time(seconds: float = 0.0) -> None:
+    """Let this much time pass, and everything that is due at its end happen."""
+    await asyncio.sleep(seconds)
+    for _ in range(20):
+        await asyncio.sleep(0)

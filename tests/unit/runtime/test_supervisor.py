@@ -1,0 +1,154 @@
+"""Services live and die together."""
+
+import asyncio
+
+import pytest
+
+from satellite.runtime.supervisor import StopCause, Supervisor
+from tests.fakes.virtual_time import VirtualLoop, pass_time, virtual
+
+
+class Services:
+    """Three services, what they went through, and an ordered stop that a test can change."""
+
+    def __init__(self) -> None:
+        self.story: list[str] = []
+        self.fault: Exception | None = None
+        self.stop_s = 1.0
+        self.finish = asyncio.Event()
+        services = {"ears": self.ears, "link": self.link, "mouth": self.mouth}
+        self.supervisor = Supervisor(services, self.stop_in_order)
+
+    async def ears(self) -> None:
+        await self.live("ears")
+
+    async def mouth(self) -> None:
+        await self.live("mouth")
+
+    async def link(self) -> None:
+        await self.finish.wait()
+        self.story.append("link finished")
+        if self.fault is not None:
+            raise self.fault
+
+    async def live(self, name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.story.append(f"{name} ended")
+
+    async def stop_in_order(self, cause: StopCause) -> None:
+        self.story.append(f"stopping: {cause.value}")
+        await asyncio.sleep(self.stop_s)
+        self.story.append("stopped")
+
+
+@virtual
+async def test_an_ordered_stop_comes_before_the_end_of_the_services() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(services.supervisor.run())
+        await pass_time(5)
+        assert services.story == []
+        services.supervisor.stop(StopCause.SIGNAL)
+    assert run.result() is StopCause.SIGNAL
+    assert services.story == ["stopping: signal", "stopped", "ears ended", "mouth ended"]
+
+
+@virtual
+async def test_the_first_cause_counts() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(services.supervisor.run())
+        await pass_time()
+        services.supervisor.stop(StopCause.RELOAD)
+        services.supervisor.stop(StopCause.SIGNAL)
+        await pass_time(0.5)
+        services.supervisor.stop(StopCause.RESTART)
+    assert run.result() is StopCause.RELOAD
+
+
+@virtual
+async def test_a_stop_before_the_start_has_nothing_to_stop() -> None:
+    services = Services()
+    services.supervisor.stop(StopCause.SIGNAL)
+    assert services.story == []
+
+
+@virtual
+async def test_a_service_that_raises_ends_all_and_is_raised() -> None:
+    services = Services()
+    services.fault = KeyError("a bug")
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time(1)
+        services.finish.set()
+    assert run.result() == ["KeyError"]
+    assert sorted(services.story) == ["ears ended", "link finished", "mouth ended"]
+
+
+async def raises_group(supervisor: Supervisor) -> list[str]:
+    with pytest.raises(ExceptionGroup) as raised:
+        await supervisor.run()
+    return [type(error).__name__ for error in raised.value.exceptions]
+
+
+@virtual
+async def test_a_service_that_raises_during_the_stop_cuts_it_short() -> None:
+    services = Services()
+    services.fault = KeyError("a bug")
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        services.supervisor.stop(StopCause.SIGNAL)
+        await pass_time(0.5)
+        services.finish.set()
+    assert run.result() == ["KeyError"]
+    assert "stopped" not in services.story
+
+
+@virtual
+async def test_a_call_back_that_raises_ends_all_too() -> None:
+    services = Services()
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        loop.call_soon([].pop)
+    assert run.result() == ["IndexError"]
+    assert sorted(services.story) == ["ears ended", "mouth ended"]
+
+
+def test_what_the_loop_complains_about_otherwise_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    services = Services()
+    loop = VirtualLoop()
+    services.supervisor.fault(loop, {"message": "something odd"})
+    services.supervisor.fault(loop, {"message": "too early", "exception": KeyError("a bug")})
+    loop.close()
+    assert [record.message.splitlines()[0] for record in caplog.records] == ["something odd", "too early"]
+
+
+@virtual
+async def test_the_end_of_one_service_can_be_waited_for() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(services.supervisor.run())
+        await pass_time()
+        began = asyncio.get_running_loop().time()
+        assert not await services.supervisor.ended("link", 2.0)
+        assert asyncio.get_running_loop().time() == began + 2
+        services.finish.set()
+        assert await services.supervisor.ended("link", 2.0)
+        assert asyncio.get_running_loop().time() == began + 2
+        services.supervisor.stop(StopCause.INPUT_ENDED)
+
+
+@virtual
+async def test_cancelling_the_run_leaves_nothing_behind() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(services.supervisor.run())
+        await pass_time()
+        run.cancel()
+    assert run.cancelled()
+    assert sorted(services.story) == ["ears ended", "mouth ended"]
