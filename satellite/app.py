@@ -58,6 +58,7 @@ INPUT_ENDED_WITHIN_S = 120.0
 GOODBYE_WITHIN_S = 2.0
 """And this long for the broker to take it."""
 HEALTH_EVERY_S = 30.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class PublisherService(Publisher, Protocol):
@@ -116,16 +117,21 @@ class App:
         self._supervisor = Supervisor(self._services(), self._stop_in_order)
         self._control = self._make_control(settings)
         self._health = HealthMeter(self._listener, self._uplink, self._outbox.__len__, process_figures, self._clock)
+        self._is_terminated = False
         self._wire()
 
     async def run(self) -> StopCause:
         """Run until a signal, the end of the input, or a command ends it."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._terminate)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         log.info("voice-satellite %s: %s, backend %s", __version__, self._config.satellite.id, self._backend.name)
-        return await self._supervisor.run()
+        try:
+            cause = await self._supervisor.run()
+        finally:
+            _restore_stop_signals()
+        return StopCause.SIGNAL if self._is_terminated else cause
 
     # --- making the parts ----------------------------------------------------------------------------------------
 
@@ -142,6 +148,7 @@ class App:
             password=mqtt.password.get_secret_value() if mqtt.password else None,
             client_id=mqtt.client_id,
             tls=TlsSettings(**mqtt.tls.model_dump()) if mqtt.tls else None,
+            birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
             targets_max=self._backend.capabilities.max_target_languages,
         )
         hooks = LinkHooks(
@@ -150,7 +157,8 @@ class App:
             on_state=_broker_state,
             on_birth=self._republish,
         )
-        return MqttLink(settings, self._topics, self._outbox, hooks, self._backoff(), self._clock)
+        backoff = Backoff(random.random, cap_s=20.0)  # a broker is near, and waits for nobody
+        return MqttLink(settings, self._topics, self._outbox, hooks, backoff, self._clock)
 
     def _backoff(self) -> Backoff:
         return Backoff(random.random)
@@ -292,10 +300,8 @@ class App:
 
     def _terminate(self) -> None:
         """First signal: stop in order. The second finds the default action and ends the process at once."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+        self._is_terminated = True
+        _restore_stop_signals()
         self._supervisor.stop(StopCause.SIGNAL)
 
     def _reload(self) -> None:
@@ -348,6 +354,14 @@ class _Observed:
     async def stop(self) -> None:
         """Stop the source."""
         await self._source.stop()
+
+
+def _restore_stop_signals() -> None:
+    """From now on they end the process at once, and none is lost while the loop winds up."""
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _new_id() -> str:
