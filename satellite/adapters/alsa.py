@@ -167,10 +167,10 @@ class AlsaOutput:
     def _finish(self, device: AlsaDevice) -> None:
         """Nothing more is queued: let the device play out once asked to, or once it must be dry anyhow."""
         state = self.state
-        remaining_s = state.remaining_s()
+        remaining_s = state.playhead.remaining_s()
         if state.drain_asked.is_set() or remaining_s <= 0:
             is_dry = self._drain(device)
-            if is_dry and state.remaining_s() <= 0:
+            if is_dry and state.playhead.remaining_s() <= 0:
                 state.finished()
                 return
             remaining_s = min(max(remaining_s, SHORTEST_WAIT_S), EMPTY_WAIT_S)

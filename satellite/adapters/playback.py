@@ -93,7 +93,7 @@ class OutputState:
         self._error: Exception | None = None
         self._label = label
         self._clock = clock
-        self._playhead = Playhead(clock)
+        self.playhead = Playhead(clock)
         self._progress_at = clock.monotonic()
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
@@ -104,12 +104,12 @@ class OutputState:
     def opened(self, device: DeviceFormat) -> None:
         """The device is open and takes this format."""
         self.device = device
-        self._tell(self._opened)
+        _tell(self._loop, self._opened)
 
     def moved(self, frames: int, device_delay_s: float = 0.0) -> None:
         """The device took that many frames."""
         self.alive()
-        self._playhead.moved(frames / self._format.rate_hz, device_delay_s)
+        self.playhead.moved(frames / self._format.rate_hz, device_delay_s)
 
     def alive(self) -> None:
         """The device does something."""
@@ -117,13 +117,14 @@ class OutputState:
 
     def cleared(self) -> None:
         """The device dropped its sound."""
-        self._settle()
-        self._playhead.cut()
+        self.finished()
+        self.playhead.cut()
         self.clear_asked.clear()
 
     def finished(self) -> None:
-        """Everything was heard."""
-        self._settle()
+        """Everything was heard, unless more came meanwhile."""
+        with self._lock:
+            self.has_sound_to_finish = len(self.queue) > 0
 
     def wait_for_work(self, timeout_s: float | None) -> None:
         """Sleep until the loop has something, at most that long."""
@@ -133,21 +134,7 @@ class OutputState:
     def exited(self, error: Exception | None) -> None:
         """The thread is over."""
         self._error = error or DeviceError(f"loudspeaker {self._label} is closed")
-        self._tell(self._opened)
-
-    def remaining_s(self) -> float:
-        """Seconds that the device itself still plays."""
-        return self._playhead.remaining_s()
-
-    def _settle(self) -> None:
-        with self._lock:
-            self.has_sound_to_finish = len(self.queue) > 0
-
-    def _tell(self, event: asyncio.Event) -> None:
-        try:
-            self._loop.call_soon_threadsafe(event.set)
-        except RuntimeError:
-            _log.debug("playback %s: outlived the event loop", self._label)
+        _tell(self._loop, self._opened)
 
     # the loop
 
@@ -175,19 +162,19 @@ class OutputState:
         """Seconds between a sample pushed now and its being heard."""
         if self.device is None:
             return 0.0
-        return len(self.queue) / self.device.frame_bytes / self.device.rate_hz + self.remaining_s()
+        return len(self.queue) / self.device.frame_bytes / self.device.rate_hz + self.playhead.remaining_s()
 
     @property
     def is_heard(self) -> bool:
         """True when nothing is queued, in the device, or on its way between both."""
-        return not len(self.queue) and not self.has_sound_to_finish and not self.remaining_s()
+        return not len(self.queue) and not self.has_sound_to_finish and not self.playhead.remaining_s()
 
     def check(self) -> None:
         """Raise the device's error; DeviceError too when it took no sound for too long."""
         if self._error is not None:
             raise self._error
         stale_s = self._clock.monotonic() - self._progress_at
-        if len(self.queue) and stale_s > STALE_AFTER_S + self.remaining_s():
+        if len(self.queue) and stale_s > STALE_AFTER_S + self.playhead.remaining_s():
             raise DeviceError(f"loudspeaker {self._label} has taken no sound for {stale_s:.1f} s: taken for lost")
 
     def forget_queue(self) -> None:
@@ -202,6 +189,13 @@ class OutputState:
         if self.device is None:
             raise LocalMisuse("the loudspeaker is not open")
         return self.device
+
+
+def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    try:
+        loop.call_soon_threadsafe(event.set)
+    except RuntimeError:
+        _log.debug("playback: a device's thread outlived the event loop")
 
 
 class Output(Protocol):

@@ -118,7 +118,7 @@ class PortAudioOutput:
             if pcm:
                 latency_s = max(0.0, times["output_buffer_dac_time"] - times["current_time"])
                 state.moved(len(pcm) // wanted.frame_bytes, latency_s + frames / wanted.rate_hz)
-            elif not state.remaining_s():
+            elif not state.playhead.remaining_s():
                 state.finished()
             return pcm.ljust(frames * wanted.frame_bytes, b"\0"), pyaudio.paContinue
 
