@@ -4,7 +4,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satellite.backends.base import SendBytes, SendText
@@ -205,11 +205,17 @@ NAMES = st.sampled_from(
 )
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How fast the machine is shows nothing about the messages."""
+
+
+@UNHURRIED
 @given(st.dictionaries(NAMES, LOOSE, max_size=3))
 def test_no_content_ever_raises_in_json(content: dict[str, Any]) -> None:
     assert isinstance(JsonCodec().decode(json.dumps(content)), list)
 
 
+@UNHURRIED
 @given(st.binary(max_size=60))
 def test_no_bytes_ever_raise_in_messagepack(data: bytes) -> None:
     assert isinstance(MsgpackCodec().decode(data), list | Malformed)

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satellite.backends.base import SessionState
@@ -197,7 +197,7 @@ PIECES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(PIECES, st.sampled_from([None, 1600, 4000]))
 def test_the_rules_of_pace_hold_whatever_comes(pieces: list[Any], page_samples: int | None) -> None:
     encoder = HoldingEncoder(page_samples=page_samples) if page_samples else PcmEncoder()

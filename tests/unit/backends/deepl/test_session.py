@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satellite.backends.base import (
@@ -375,7 +375,7 @@ class Watch:
             self.has_ended_source = self.has_ended_source or each == END
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.booleans())
 def test_nothing_but_our_own_misuse_raises_and_every_session_ends(steps: list[tuple[str, Any]], speaks: bool) -> None:
     book = new_play(speech_language="de" if speaks else None)
