@@ -94,7 +94,7 @@ class Uplink:
         self._failure: SessionFailed | None = None
         self._is_finishing = False
         self._was_lost = False
-        self._dropping_id: str | None = None
+        self._is_dropping = False
         self.counters = UplinkCounters()
         self.waiting_ms = Percentiles()
 
@@ -200,7 +200,7 @@ class Uplink:
             self._parts.backoff.connected(self._parts.clock.monotonic())
             self.counters.resumes += event.resumed
             self.counters.reconnects += self._was_lost or event.resumed
-            self._was_lost = False
+            self._was_lost = self._is_dropping = False
         elif isinstance(event, SessionFailed):
             self._failure = event
         elif isinstance(event, SessionEnded) and not event.expected:
@@ -236,8 +236,8 @@ class Uplink:
             self._events.session_event(self._session_id, UtteranceSent(mark.utterance_id))
 
     def _lose(self, dropped: Dropped) -> None:
-        """Told in the log once per utterance."""
-        if dropped.utterance_id != self._dropping_id:
-            self._dropping_id = dropped.utterance_id
-            log.warning("backlog: full, audio of utterance %s is dropped", dropped.utterance_id)
+        """Told in the log once per outage."""
+        if not self._is_dropping:
+            self._is_dropping = True
+            log.warning("backlog: full, from now on the oldest audio is dropped")
         self._events.audio_dropped(dropped)
