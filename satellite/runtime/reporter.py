@@ -124,6 +124,10 @@ class Reporter:
         """These settings hold from now on."""
         self._standing.settings(settings)
 
+    def sound_failed(self, source: str, reason: str) -> None:
+        """A sound that was to be played cannot be."""
+        self.command_refused(CommandRefused("play", source, reason))
+
     def command_refused(self, refused: CommandRefused) -> None:
         """A command was not obeyed."""
         self._publish(payloads.command_error(self._topics, refused.command, refused.payload, refused.reason))

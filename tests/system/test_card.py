@@ -25,7 +25,8 @@ def recorded(start_ms: float, end_ms: float) -> bytes:
     """A stretch of the demo recording."""
     with wave.open(str(DATA / "demo.wav")) as wav:
         wav.setpos(int(start_ms * 16))
-        return wav.readframes(int((end_ms - start_ms) * 16))
+        pcm: bytes = wav.readframes(int((end_ms - start_ms) * 16))
+    return pcm
 
 
 def sentence(number: int) -> bytes:

@@ -1,0 +1,222 @@
+"""Composition root: configuration → adapters and services → Supervisor. The only room that knows all the others."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from satellite import __version__
+from satellite.adapters.clock import SystemClock
+from satellite.adapters.decoder import make_decoder
+from satellite.adapters.devices import make_playback
+from satellite.adapters.mqtt import LinkHooks, MqttLink
+from satellite.adapters.outbox import Outbox
+from satellite.adapters.process import process_figures
+from satellite.adapters.settings import SettingsStore
+from satellite.adapters.sounds import SoundShelf
+from satellite.app import parts
+from satellite.app.ending import PublisherService, Services, end_in_order
+from satellite.app.voice import VoiceRoom
+from satellite.backends.base import BackendSession
+from satellite.config.model import Config
+from satellite.core.audio import RATE_HZ
+from satellite.core.backlog import Backlog
+from satellite.core.transcript import TranscriptBook
+from satellite.core.turn import TurnPolicy
+from satellite.homeassistant.commands import Command, CommandRefused
+from satellite.homeassistant.topics import Topics
+from satellite.ports import ServiceNotifier
+from satellite.runtime.control import Control, ControlPorts, Rooms
+from satellite.runtime.floor import Floor
+from satellite.runtime.health import HealthMeter
+from satellite.runtime.listener import Listener
+from satellite.runtime.pulse import Pulse
+from satellite.runtime.reporter import Reporter
+from satellite.runtime.router import Router
+from satellite.runtime.settings import RuntimeSettings
+from satellite.runtime.speaker import Speaker, SpeakerSettings
+from satellite.runtime.supervisor import StopCause, Supervisor
+from satellite.runtime.uplink import Uplink, UplinkParts
+
+log = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the caller decides about a run."""
+
+    notifier: ServiceNotifier
+    state_directory: Path | None = None
+    """Where settings changed by commands outlast a restart; None: nowhere."""
+    publisher: PublisherService | None = None
+    """Takes the place of the broker."""
+    on_reload: Callable[[], bool] | None = None
+    """SIGHUP: look at the configuration again; True when the run should begin anew with it."""
+    on_hearing: Callable[[float], None] | None = None
+    """Told how far the input has come, in seconds, once a block."""
+
+
+class App:
+    """One satellite, wired from its configuration; runs once."""
+
+    def __init__(self, config: Config, around: Surroundings) -> None:
+        self._config = config
+        self._around = around
+        self._clock = SystemClock()
+        self._voice = VoiceRoom(config, self._clock)
+        self._store = None if around.state_directory is None else SettingsStore(around.state_directory)
+        settings = parts.configured_settings(config)
+        if self._store is not None:
+            settings = self._store.load(settings)
+        self._outbox = Outbox()
+        topics = Topics(config.mqtt.base_topic, config.satellite.id)
+        self._publisher = around.publisher or self._broker_link(topics)
+        self._reporter = Reporter(topics, self._publisher, self._clock, parts.reporter_options(config))
+        self._floor = Floor(TurnPolicy(parts.turn_settings(config)), self._clock)
+        self._book = TranscriptBook(parts.book_settings(settings))
+        self._router = Router(self._book, self._floor, self._reporter, self._clock)
+        listening = parts.listener_parts(config, self._clock, around.on_hearing)
+        self._listener = Listener(listening, self._router, self._reporter)
+        self._uplink = Uplink(self._uplink_parts(), self._router)
+        sink = make_playback(parts.playback_settings(config), self._clock)
+        self._speaker = Speaker(sink, make_decoder, self._floor, self._reporter, SpeakerSettings())
+        self._sounds = SoundShelf(config.audio.output.play_from, self._speaker.sound, self._reporter.sound_failed)
+        self._supervisor = Supervisor(self._services(), self._stop_in_order)
+        self._control = self._make_control(settings)
+        self._health = HealthMeter(self._listener, self._uplink, self._outbox.__len__, process_figures, self._clock)
+        self._hurry = asyncio.Event()
+        self._join(settings)
+
+    async def run(self) -> StopCause:
+        """Run until a signal, the end of the input, or a command ends it."""
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._terminate)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        log.info("voice-satellite %s: %s, backend %s", __version__, self._config.satellite.id, self._voice.name)
+        try:
+            cause = await self._supervisor.run()
+        finally:
+            _restore_stop_signals()
+        return StopCause.SIGNAL if self._hurry.is_set() else cause
+
+    # --- making the parts ----------------------------------------------------------------------------------------
+
+    def _broker_link(self, topics: Topics) -> MqttLink:
+        hooks = LinkHooks(
+            on_connected=self._republish, on_command=self._obey, on_state=_broker_state, on_birth=self._republish
+        )
+        settings = parts.mqtt_settings(self._config, self._voice.targets_max)
+        return MqttLink(settings, topics, self._outbox, hooks, parts.near_backoff(), self._clock)
+
+    def _uplink_parts(self) -> UplinkParts:
+        return UplinkParts(
+            backlog=Backlog(round(self._config.voice.outage_buffer_s * RATE_HZ)),
+            make_session=self._make_session,
+            make_link=self._voice.make_link,
+            backoff=parts.cloud_backoff(),
+            clock=self._clock,
+            new_id=parts.new_id,
+        )
+
+    def _make_session(self, backlog: Backlog) -> BackendSession:
+        """A session with the settings of this moment; what is said from now on is expected in their languages."""
+        settings = self._control.settings
+        self._book.configure(parts.book_settings(settings))
+        return self._voice.make_session(backlog, settings)
+
+    def _make_control(self, settings: RuntimeSettings) -> Control:
+        rooms = Rooms(self._listener, self._uplink, self._speaker, self._floor)
+        ports = ControlPorts(
+            report=self._reporter,
+            store=self._store_settings,
+            check=self._voice.objection,
+            restart=lambda: self._supervisor.stop(StopCause.RESTART),
+            play=self._sounds.request,
+        )
+        return Control(settings, rooms, ports)
+
+    def _services(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {
+            "publisher": self._publisher.run,
+            "uplink": self._uplink.run,
+            "speaker": self._speaker.run,
+            "listener": self._listen,
+            "sounds": self._sounds.run,
+            "pulse": Pulse(
+                self._reporter.standing.publish_health,
+                lambda: self._health.is_alive(is_muted=self._control.settings.mute),
+                self._around.notifier,
+            ).run,
+        }
+
+    def _join(self, settings: RuntimeSettings) -> None:
+        """Introduce the parts to each other, and begin with these settings."""
+        self._router.uplink = self._uplink
+        self._router.speaker = self._speaker
+        floor, listener = self._floor, self._listener
+        floor.on_suppress = listener.suppress
+        floor.on_release = listener.release
+        floor.on_start_playback = self._speaker.start
+        floor.on_cut_playback = self._speaker.cut
+        self._speaker.volume_percent = settings.volume
+        standing = self._reporter.standing
+        standing.health = lambda: self._health.figures(__version__, standing.lost_ms)
+        standing.settings(settings)
+        if settings.mute:
+            listener.mute(is_muted=True)
+            floor.muted(is_muted=True)
+
+    # --- services of its own -------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Capture; the end of a recording ends the run."""
+        self._around.notifier.ready()
+        self._reporter.standing.started()
+        await self._listener.run()
+        self._supervisor.stop(StopCause.INPUT_ENDED)
+
+    async def _stop_in_order(self, cause: StopCause) -> None:
+        self._around.notifier.stopping()
+        self._reporter.standing.publish_health()
+        services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
+        if not await end_in_order(services, self._supervisor, cause, self._hurry):
+            log.warning("%d messages could not be delivered to the broker", len(self._outbox))
+
+    # --- call-backs ----------------------------------------------------------------------------------------------
+
+    def _store_settings(self, settings: RuntimeSettings) -> None:
+        if self._store is not None:
+            self._store.save(settings, parts.configured_settings(self._config))
+
+    def _republish(self) -> None:
+        self._reporter.standing.republish()
+
+    def _obey(self, command: Command | CommandRefused) -> None:
+        self._control.handle(command)
+
+    def _terminate(self) -> None:
+        """First signal: stop in order, soon. The second finds the default action and ends the process at once."""
+        _restore_stop_signals()
+        self._hurry.set()
+        self._supervisor.stop(StopCause.SIGNAL)
+
+    def _reload(self) -> None:
+        if self._around.on_reload is not None and self._around.on_reload():
+            self._supervisor.stop(StopCause.RELOAD)
+
+
+def _broker_state(is_connected: bool, problem: str | None) -> None:
+    """The broker link logs for itself; a problem of the broker cannot be published to it."""
+
+
+def _restore_stop_signals() -> None:
+    """From now on they end the process at once, and none is lost while the loop winds up."""
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,73 @@
+"""The end of a run in order: capture stops, what was said is concluded and published, then we are offline."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from satellite.ports import Publisher
+from satellite.runtime.listener import Listener
+from satellite.runtime.router import Router
+from satellite.runtime.speaker import Speaker
+from satellite.runtime.supervisor import StopCause, Supervisor
+from satellite.runtime.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 6.0
+"""An ordered stop waits this long for the last text of the service."""
+INPUT_ENDED_WITHIN_S = 120.0
+"""After the end of a recording everything said is worth waiting for."""
+GOODBYE_WITHIN_S = 2.0
+"""How long the broker has to take what is left."""
+
+
+class PublisherService(Publisher, Protocol):
+    """A publisher with a life of its own: the broker link, or a terminal."""
+
+    async def run(self) -> None:
+        """Serve until closed."""
+
+    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
+        """Flush, say goodbye, end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What has to be ended, in this order."""
+
+    listener: Listener
+    uplink: Uplink
+    router: Router
+    speaker: Speaker
+    publisher: PublisherService
+
+
+async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCause, hurry: asyncio.Event) -> bool:
+    """Conclude what was said, publish it, say offline; False when messages are left that nobody took.
+
+    After the end of a recording its text and speech are waited for, unless `hurry` is set meanwhile.
+    """
+    services.listener.stop()
+    services.uplink.finish()
+    if cause is StopCause.INPUT_ENDED:
+        await _wait_for_everything(services, supervisor, hurry)
+    if not await supervisor.ended("uplink", STOP_WITHIN_S):
+        log.warning("the voice service did not finish in time; going without its last words")
+    services.router.finish()
+    services.speaker.cut("stopping")
+    is_restarting = cause in (StopCause.RELOAD, StopCause.RESTART)
+    return await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
+
+
+async def _wait_for_everything(services: Services, supervisor: Supervisor, hurry: asyncio.Event) -> None:
+    async def everything() -> None:
+        await supervisor.ended("uplink", INPUT_ENDED_WITHIN_S)
+        await services.speaker.settled()
+
+    async with asyncio.TaskGroup() as group:
+        rest = group.create_task(everything(), name="satellite.rest")
+        hurried = group.create_task(hurry.wait(), name="satellite.hurry")
+        await asyncio.wait({rest, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        rest.cancel()
+        hurried.cancel()

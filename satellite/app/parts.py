@@ -1,0 +1,149 @@
+"""From the configuration to what each part is made with. Nothing here has a life of its own."""
+
+import random  # noqa: TID251 - the one place where randomness is made, to be handed in
+import uuid
+from collections.abc import Callable
+
+from satellite.adapters.detectors import make_detector
+from satellite.adapters.devices import make_capture
+from satellite.adapters.mqtt import MqttSettings, TlsSettings
+from satellite.adapters.sound import CaptureSettings, PlaybackSettings
+from satellite.config.model import Config
+from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
+from satellite.core.backoff import Backoff
+from satellite.core.gate import GateSettings, VadGate
+from satellite.core.transcript import BookSettings
+from satellite.core.turn import TurnSettings
+from satellite.ports import CaptureSource, Clock
+from satellite.runtime.listener import ListenerParts
+from satellite.runtime.reporter import ReporterOptions
+from satellite.runtime.settings import RuntimeSettings
+
+NEAR_CAP_S = 20.0
+"""Longest wait for what is near, a device or the broker; a cloud service is given the back-off's own."""
+
+
+def new_id() -> str:
+    """An id that nothing else has."""
+    return uuid.uuid4().hex[:16]
+
+
+def near_backoff() -> Backoff:
+    """For a device or the broker."""
+    return Backoff(random.random, cap_s=NEAR_CAP_S)
+
+
+def cloud_backoff() -> Backoff:
+    """For the voice service."""
+    return Backoff(random.random)
+
+
+def configured_settings(config: Config) -> RuntimeSettings:
+    """What holds until a command changes it."""
+    voice = config.voice
+    return RuntimeSettings(
+        mute=False,
+        volume=config.audio.output.volume,
+        source_language=voice.source_language,
+        target_languages=voice.target_languages,
+        speech_language=voice.speech_language,
+    )
+
+
+def book_settings(settings: RuntimeSettings) -> BookSettings:
+    """What to expect of an utterance."""
+    return BookSettings(settings.target_languages, settings.speech_language)
+
+
+def turn_settings(config: Config) -> TurnSettings:
+    """Who may be heard when."""
+    audio = config.audio
+    return TurnSettings(audio.duplex, audio.tail_ms / 1000, audio.barge_in)
+
+
+def reporter_options(config: Config) -> ReporterOptions:
+    """What is published, and what is logged of it."""
+    return ReporterOptions(
+        backend=config.voice.backend,
+        publish_tentative=config.mqtt.publish_tentative,
+        retain_transcripts=config.mqtt.retain_transcripts,
+        log_transcripts=config.logging.transcripts,
+    )
+
+
+def playback_settings(config: Config) -> PlaybackSettings:
+    """Which loudspeaker."""
+    return PlaybackSettings(device=str(config.audio.output.device), driver=config.audio.driver)
+
+
+def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
+    """Which broker, and who we are there."""
+    mqtt = config.mqtt
+    return MqttSettings(
+        host=mqtt.host,
+        port=mqtt.effective_port,
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        client_id=mqtt.client_id,
+        tls=TlsSettings(**mqtt.tls.model_dump()) if mqtt.tls else None,
+        birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
+        targets_max=targets_max,
+    )
+
+
+def listener_parts(config: Config, clock: Clock, on_hearing: Callable[[float], None] | None) -> ListenerParts:
+    """Microphone, detector and gate; `on_hearing` is told how far the input has come, in seconds."""
+    vad = config.vad
+
+    def open_capture() -> CaptureSource:
+        source = make_capture(_capture_settings(config), clock)
+        return source if on_hearing is None else _Observed(source, on_hearing)
+
+    return ListenerParts(
+        open_capture=open_capture,
+        detector=make_detector(vad.detector, vad.aggressiveness),
+        gate=VadGate(GateSettings(vad.onset_ms, vad.pre_roll_ms, vad.hang_over_ms, vad.max_utterance_s)),
+        clock=clock,
+        backoff=near_backoff(),
+        new_id=new_id,
+    )
+
+
+def _capture_settings(config: Config) -> CaptureSettings:
+    microphone = config.audio.input
+    return CaptureSettings(
+        device=str(microphone.device),
+        driver=config.audio.driver,
+        rate_hz=microphone.rate_hz,
+        channels=microphone.channels,
+        channel=microphone.channel,
+        gain_db=microphone.gain_db,
+    )
+
+
+class _Observed:
+    """A capture source whose progress somebody watches."""
+
+    def __init__(self, source: CaptureSource, on_hearing: Callable[[float], None]) -> None:
+        self._source = source
+        self._on_hearing = on_hearing
+        self._samples = 0
+
+    @property
+    def overruns(self) -> int:
+        """Those of the source."""
+        return self._source.overruns
+
+    def start(self, on_block: Callable[[CaptureBlock], None], on_end: Callable[[Exception | None], None]) -> None:
+        """Pass on, and tell."""
+
+        def observed(block: CaptureBlock) -> None:
+            self._samples += len(block.data) // SAMPLE_BYTES
+            self._on_hearing(self._samples / RATE_HZ)
+            on_block(block)
+
+        self._source.start(observed, on_end)
+
+    async def stop(self) -> None:
+        """Stop the source."""
+        await self._source.stop()

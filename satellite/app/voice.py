@@ -1,0 +1,65 @@
+"""VoiceRoom: the chosen backend with its options; makes sessions and their links, and judges settings."""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel
+
+from satellite.adapters.encoder import make_encoder
+from satellite.adapters.link import SessionDriver
+from satellite.backends.base import Backend, BackendSession, SessionSetup, Severity
+from satellite.backends.registry import load as load_backend
+from satellite.config.model import Config
+from satellite.core.backlog import Backlog
+from satellite.core.events import VoiceEvent
+from satellite.ports import Clock, VoiceLink
+from satellite.runtime.settings import RuntimeSettings
+
+
+class VoiceRoom:
+    """Where voice sessions come from."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._voice = config.voice
+        self._options = config.voice.options
+        self._backend: Backend[BaseModel] = load_backend(config.voice.backend)
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self._backend.name
+
+    @property
+    def targets_max(self) -> int:
+        """How many languages a session can be translated to."""
+        return self._backend.capabilities.max_target_languages
+
+    def make_session(self, backlog: Backlog, settings: RuntimeSettings) -> BackendSession:
+        """A session with these settings, not started yet."""
+        setup = SessionSetup(
+            backlog=backlog,
+            encoder=make_encoder(self._backend.upload_format(self._options).value),
+            source_language=settings.source_language,
+            target_languages=settings.target_languages,
+            speech_language=settings.speech_language,
+            speech_voice=self._voice.speech_voice,
+            idle_close_s=self._voice.idle_close_s,
+        )
+        return self._backend.create(self._options, setup)
+
+    def make_link(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink:
+        """What drives a session."""
+        return SessionDriver(session, on_event, self._clock)
+
+    def objection(self, settings: RuntimeSettings) -> str | None:
+        """Why the backend cannot work with these settings, None when it can."""
+        choice = self._voice.model_copy(
+            update={
+                "source_language": settings.source_language,
+                "target_languages": settings.target_languages,
+                "speech_language": settings.speech_language,
+            }
+        )
+        findings = self._backend.check(self._options, choice)
+        errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+        return "; ".join(finding.message for finding in errors) or None
