@@ -53,9 +53,7 @@ def main() -> int:
     return 0 if all(verdicts) else 1
 
 
-def _run_all(
-    directory: Path, recording: Recording, port: int, formats: list[str], media: str
-) -> dict[str, Outcome]:
+def _run_all(directory: Path, recording: Recording, port: int, formats: list[str], media: str) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
 
     def one(message_format: str) -> None:
@@ -133,7 +131,9 @@ def _judge(name: str, outcome: Outcome, recording: Recording) -> bool:
     print(f"words said / heard         {len(said)} / {len(heard)}, in order and alike: {said == heard}")
     print(f"segments, ids used twice   {len(outcome.transcript)}, {sum(count > 1 for count in ids.values())}")
     print(f"streamed share             {outcome.health['streamed_s'] / recording.duration_s:.1%}")
-    print(f"CPU s per audio minute     {cpu_s / minutes:.3f} ({cpu_s:.2f} s in all, start included)")
+    print(
+        f"CPU s per audio minute     {cpu_s / minutes:.3f} ({usage.ru_utime:.2f} s user, {usage.ru_stime:.2f} s system, start included)"
+    )
     print(f"peak RSS                   {outcome.peak_rss_mb:.1f} MB")
     print(f"uplink latency p50 / p95   {outcome.health['latency_ms']} ms")
     return not violations and said == heard and outcome.daemon.exit_code == 0 and max(ids.values()) == 1

@@ -8,7 +8,6 @@ from satellite.core.transcript import BookOutput, SegmentConcluded, UtteranceCom
 from satellite.errors import ErrorCategory
 from satellite.homeassistant import payloads
 from satellite.homeassistant.commands import CommandRefused
-from satellite.homeassistant.messages import Message
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Clock, Publisher
 from satellite.runtime.intake import Passage
@@ -60,14 +59,14 @@ class Reporter:
         """A concluded segment, a changed tentative tail, or a completed utterance."""
         options, topics = self._options, self._topics
         if isinstance(output, SegmentConcluded):
-            self._publish(payloads.segment(topics, output, session_id, retain=options.retain_transcripts))
+            self._publisher.publish(payloads.segment(topics, output, session_id, retain=options.retain_transcripts))
             if options.log_transcripts:
                 log.info("%s [%s] %s", output.id, output.language, output.text)
         elif isinstance(output, UtteranceCompleted):
-            self._publish(payloads.utterance(topics, output.record, retain=options.retain_transcripts))
+            self._publisher.publish(payloads.utterance(topics, output.record, retain=options.retain_transcripts))
             log.info("utterance %s complete: %s", output.record.id, output.record.reason)
         elif options.publish_tentative:
-            self._publish(payloads.tentative(topics, output))
+            self._publisher.publish(payloads.tentative(topics, output))
 
     def playing(self, is_heard: bool) -> None:
         """Sound comes out, be it speech or not, or has ended."""
@@ -75,14 +74,16 @@ class Reporter:
 
     def speech_event(self, event: str, passage: Passage, duration_ms: int) -> None:
         """Speech is `started`, `finished` or `cut`, at this moment."""
-        self._publish(
+        self._publisher.publish(
             payloads.speech(self._topics, event, passage.utterance_id, passage.language, passage.text, duration_ms)
         )
 
     def session_event(self, event: str, session_id: str, reason: str | None, trace_id: str | None) -> None:
         """`opened`, `resumed`, `lost`, `closed` or `failed`."""
         log.info("session %s: %s%s", session_id, event, f" ({reason})" if reason else "")
-        self._publish(payloads.session(self._topics, event, session_id, self._options.backend, reason, trace_id))
+        self._publisher.publish(
+            payloads.session(self._topics, event, session_id, self._options.backend, reason, trace_id)
+        )
 
     def session_problem(self, failure: SessionFailed | None) -> None:
         """Why there is no session, None when there is one again."""
@@ -130,7 +131,4 @@ class Reporter:
 
     def command_refused(self, refused: CommandRefused) -> None:
         """A command was not obeyed."""
-        self._publish(payloads.command_error(self._topics, refused.command, refused.payload, refused.reason))
-
-    def _publish(self, message: Message) -> None:
-        self._publisher.publish(message)
+        self._publisher.publish(payloads.command_error(self._topics, refused.command, refused.payload, refused.reason))
