@@ -45,6 +45,11 @@ class Loudspeaker:
         """True while the device is ours."""
         return self._rate_hz is not None
 
+    @property
+    def queued_s(self) -> float:
+        """Seconds until the device has run dry."""
+        return self._sink.queued_s
+
     async def sound(self, piece: Piece) -> None:
         """Hand a piece over; another passage begins when the one before was heard."""
         if self._heard is not None and self._heard is not piece.passage:

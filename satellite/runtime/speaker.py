@@ -13,17 +13,20 @@ from satellite.runtime.loudspeaker import Loudspeaker, SpeechReport
 
 log = logging.getLogger(__name__)
 
+FLUSH_AHEAD_S = 0.1
+"""The decoder is flushed this long before the device runs dry, so that the last syllable follows without a break."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSettings:
     """How speech is played.
 
-    `jitter_s` of it are gathered before it begins, and pauses of arrival up to `gap_s` are waited out. `limit_s`
-    bounds what may wait: beyond it the rest of that speech is refused. The device is given back after `idle_close_s`.
+    `jitter_s` of it are gathered before it begins; it is over when the device has run dry and no more has come.
+    `limit_s` bounds what may wait: beyond it the rest of that speech is refused. The device is given back after
+    `idle_close_s`.
     """
 
     jitter_s: float = 0.2
-    gap_s: float = 0.25
     idle_close_s: float = 10.0
     limit_s: float = 60.0
 
@@ -147,12 +150,16 @@ class Speaker:
 
     async def _next_piece(self) -> Piece | None:
         """The next piece to be heard; None when the speech is over."""
-        while self._intake.is_empty:
-            if self._intake.is_held_up:
-                await self._intake.flush()
-            elif not await self._more(self._settings.gap_s) and not await self._intake.flush():
-                return None
-        return self._intake.pop()
+        intake, loudspeaker = self._intake, self._loudspeaker
+        while intake.is_empty:
+            if intake.is_held_up:
+                await intake.flush()
+            elif intake.is_done:
+                if not await self._more(loudspeaker.queued_s):
+                    return None
+            elif not await self._more(max(0.0, loudspeaker.queued_s - FLUSH_AHEAD_S)):
+                await intake.flush()
+        return intake.pop()
 
     async def _more(self, timeout_s: float | None) -> bool:
         """Wait for more to come in; False when nothing did in time."""

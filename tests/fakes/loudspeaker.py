@@ -29,6 +29,7 @@ class ScriptedSink:
         self.open_fails: DeviceError | None = None
         self.write_fails: DeviceError | None = None
         self.open_s = 0.0
+        self.drain_s = 0.0
         self._rate_hz: int | None = None
         self._busy_until = 0.0
 
@@ -60,7 +61,7 @@ class ScriptedSink:
         return max(0.0, self._busy_until - self._now())
 
     async def drain(self) -> None:
-        await asyncio.sleep(self.queued_s)
+        await asyncio.sleep(self.queued_s + self.drain_s)
 
     async def clear(self) -> None:
         unheard_s = self.queued_s
