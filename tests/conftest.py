@@ -1,6 +1,11 @@
 """For all tests."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast the machine is says nothing about the code: a busy one must not fail a test.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
