@@ -21,12 +21,14 @@ class _AbortedError(OSError):
 
 
 class _AnswerTooLargeError(http.client.HTTPException):
-    """The answer is larger than MAX_ANSWER_BYTES."""
+    """The answer is larger than is allowed; the text says so."""
 
 
-async def perform(request: HttpRequest, tls: ssl.SSLContext) -> HttpResponse | HttpFailed:
+async def perform(
+    request: HttpRequest, tls: ssl.SSLContext, max_answer_bytes: int = MAX_ANSWER_BYTES
+) -> HttpResponse | HttpFailed:
     """The answer, or why there is none. Cancelling it frees the thread and the connection at once."""
-    call = _Call(request, tls)
+    call = _Call(request, tls, max_answer_bytes)
     try:
         async with asyncio.timeout(request.timeout_s):
             async with asyncio.timeout(request.connect_timeout_s):
@@ -47,7 +49,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
     if isinstance(error, _AnswerTooLargeError):
-        return f"answer larger than {MAX_ANSWER_BYTES} bytes"
+        return str(error)
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason}"
     if isinstance(error, socket.gaierror):
@@ -60,8 +62,9 @@ def describe(error: Exception) -> str:
 class _Call:
     """The blocking half of a request: `secure`, then `exchange`, each in a thread; `abort` from any other."""
 
-    def __init__(self, request: HttpRequest, tls: ssl.SSLContext) -> None:
+    def __init__(self, request: HttpRequest, tls: ssl.SSLContext, max_answer_bytes: int) -> None:
         self.was_sent = False
+        self._max_answer_bytes = max_answer_bytes
         self._request = request
         self._tls = tls
         self._url: SplitResult = urlsplit(request.url)
@@ -109,9 +112,9 @@ class _Call:
                 self._request.method, target, self._request.body, {"Connection": "close", **self._request.headers}
             )
             with client.getresponse() as answer:
-                body = answer.read(MAX_ANSWER_BYTES + 1)
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise _AnswerTooLargeError
+                body = answer.read(self._max_answer_bytes + 1)
+                if len(body) > self._max_answer_bytes:
+                    raise _AnswerTooLargeError(f"answer larger than {self._max_answer_bytes} bytes")
                 headers = {name.lower(): value for name, value in answer.getheaders()}
                 return HttpResponse(answer.status, headers, body)
 

@@ -2,20 +2,26 @@
 
 import asyncio
 import logging
-import tempfile
-import urllib.error
-import urllib.request
+import os.path
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
-from satellite.adapters.recording import read_sound
+from satellite.adapters import httpcall
+from satellite.adapters.link import shared_tls
+from satellite.adapters.recording import parse_sound, read_sound
+from satellite.backends.base import HttpFailed, HttpRequest
 from satellite.errors import MediaError
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 20 * 1024 * 1024
 WAITING_MAX = 8
-FETCH_TIMEOUT_S = 10.0
+FETCH_TIMEOUT_S = 20.0
+URL_SCHEMES = ("http://", "https://")
+KEPT_IN_URL = "%/:=&?~+!$,;'@()*"
+"""What path and query may hold as they are; blanks and umlauts are percent-encoded for the person who wrote them."""
 
 
 class SoundShelf:
@@ -30,8 +36,9 @@ class SoundShelf:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MAX)
 
     def request(self, source: str) -> str | None:
-        """Queue a path or http(s) URL; why not, or None."""
-        if not self._is_allowed(source):
+        """Queue a path or http(s) URL; why not, or None. Touches neither disk nor network."""
+        is_allowed = is_url_allowed if source.startswith(URL_SCHEMES) else is_path_allowed
+        if not is_allowed(source, self._allowed):
             places = ", ".join(self._allowed) or "none"
             return f"sounds are played from allowed places only (audio.output.play_from: {places})"
         if self._waiting.full():
@@ -44,46 +51,89 @@ class SoundShelf:
         while True:
             source = await self._waiting.get()
             try:
-                pcm, rate_hz = await asyncio.to_thread(_load, source)
-            except (MediaError, OSError, ValueError) as error:
-                log.warning("sound: %s", type(error).__name__)
-                self._on_failure(source, str(error) or type(error).__name__)
+                pcm, rate_hz = await self._fetch(source)
+            except MediaError as error:
+                log.warning("sound: %s", error)
+                self._on_failure(source, str(error))
             else:
                 self._on_sound(pcm, rate_hz)
 
-    def _is_allowed(self, source: str) -> bool:
-        """A path is judged by where it leads: `..` and links do not get out of an allowed directory."""
-        if source.startswith(("http://", "https://")):
-            return any(source.startswith(place) for place in self._allowed)
-        resolved = Path(source).resolve()
-        return any(resolved.is_relative_to(Path(place).resolve()) for place in self._allowed if place.startswith("/"))
+    async def _fetch(self, source: str) -> tuple[bytes, int]:
+        """Mono PCM and rate of a WAV at a path or URL. Raises MediaError."""
+        if source.startswith(URL_SCHEMES):
+            return await asyncio.to_thread(parse_sound, await _download(source), "what the server sends")
+        return await asyncio.to_thread(_read_file, source, self._allowed)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead out of the allowed places."""
+class _Place(NamedTuple):
+    """Where a URL leads."""
 
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def _load(source: str) -> tuple[bytes, int]:
-    """Mono PCM and rate of a WAV at a path or URL. Raises MediaError, OSError. Runs in a thread."""
-    if not source.startswith(("http://", "https://")):
-        return read_sound(Path(source), MAX_BYTES)
-    with tempfile.NamedTemporaryFile(prefix="voice-satellite-", suffix=".wav") as file:
-        file.write(_download(source))
-        file.flush()
-        return read_sound(Path(file.name), MAX_BYTES)
+    scheme: str
+    host: str | None
+    port: int
+    path: str
 
 
-def _download(url: str) -> bytes:
-    """The answer's body. Raises MediaError, OSError."""
-    opener = urllib.request.build_opener(_NoRedirect)
+def is_path_allowed(source: str, allowed: tuple[str, ...]) -> bool:
+    """True for an absolute path that, as written, lies below an allowed directory."""
+    directories = [place for place in allowed if place.startswith("/")]
+    return source.startswith("/") and any(_is_below(os.path.normpath(source), place) for place in directories)
+
+
+def is_url_allowed(source: str, allowed: tuple[str, ...]) -> bool:
+    """True for a URL of the same scheme, host and port as an allowed one, its path below that one's."""
+    place = _place_of(source)
+    if place is None:
+        return False
+    prefixes = [_place_of(prefix) for prefix in allowed if prefix.startswith(URL_SCHEMES)]
+    return any(
+        prefix is not None and place[:-1] == prefix[:-1] and place.path.startswith(f"{prefix.path.rstrip('/')}/")
+        for prefix in prefixes
+    )
+
+
+def _place_of(url: str) -> _Place | None:
+    """None for a URL that could be read in more than one way: with a user name, with dots that climb."""
     try:
-        with opener.open(url, timeout=FETCH_TIMEOUT_S) as answer:
-            data: bytes = answer.read(MAX_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        raise MediaError(f"the server answers {error.code}") from error
-    if len(data) > MAX_BYTES:
-        raise MediaError(f"the sound is larger than {MAX_BYTES >> 20} MiB")
-    return data
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    if not url.isprintable() or "@" in parts.netloc or _climbs(parts.path):
+        return None
+    return _Place(parts.scheme, parts.hostname, port, parts.path)
+
+
+def _climbs(path: str) -> bool:
+    """True when any server may take a part of the path for `.` or `..`: encoded, behind `\\`, or with parameters."""
+    plain = path
+    while (decoded := unquote(plain)) != plain:
+        plain = decoded
+    return any(part.split(";")[0].strip() in (".", "..") for part in plain.replace("\\", "/").split("/"))
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path.startswith(os.path.normpath(directory).rstrip("/") + "/")
+
+
+def _read_file(source: str, allowed: tuple[str, ...]) -> tuple[bytes, int]:
+    """The sound at a path, which is judged by where it leads: links do not get out. Blocks. Raises MediaError."""
+    real = os.path.realpath(source)
+    if not any(_is_below(real, os.path.realpath(place)) for place in allowed if place.startswith("/")):
+        raise MediaError(f"{source} leads out of the allowed places")
+    return read_sound(Path(real), MAX_BYTES)
+
+
+async def _download(url: str) -> bytes:
+    """The answer's body. A redirect is not followed: it could lead out of the allowed places. Raises MediaError."""
+    parts = urlsplit(url)
+    path, query = (quote(part, safe=KEPT_IN_URL) for part in (parts.path, parts.query))
+    plain = parts._replace(path=path, query=query, fragment="").geturl()
+    answer = await httpcall.perform(HttpRequest("GET", plain, {}, timeout_s=FETCH_TIMEOUT_S), shared_tls(), MAX_BYTES)
+    if isinstance(answer, HttpFailed):
+        raise MediaError(answer.detail)
+    if 300 <= answer.status < 400:
+        raise MediaError(f"the server redirects ({answer.status}): give the address that it redirects to")
+    if answer.status != 200:
+        raise MediaError(f"the server answers {answer.status}")
+    return answer.body
