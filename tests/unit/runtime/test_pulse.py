@@ -1,13 +1,22 @@
-import asyncio
+"""Health at a steady pace, and the watchdog fed while the pipeline moves."""
 
-from satellite.runtime.pulse import Pulse
-from tests.fakes.virtual_time import run_virtual
+import pytest
+
+from satellite.runtime.pulse import HEALTH_EVERY_S, Pulse
+from tests.fakes.virtual_time import pass_time, running, virtual
 
 
-class Notifier:
+class Play:
+    """A pulse with a watchdog; ports.ServiceNotifier."""
+
     def __init__(self, interval_s: float | None) -> None:
         self.interval_s = interval_s
-        self.fed = 0
+        self.published = self.fed = 0
+        self.is_alive = True
+        self.pulse = Pulse(self.publish, lambda: self.is_alive, self)
+
+    def publish(self) -> None:
+        self.published += 1
 
     def ready(self) -> None: ...
 
@@ -22,30 +31,22 @@ class Notifier:
         return self.interval_s
 
 
-async def beats(pulse: Pulse, for_s: float) -> None:
-    try:
-        async with asyncio.timeout(for_s):
-            await pulse.run()
-    except TimeoutError:
-        return
+@virtual
+@pytest.mark.parametrize(("interval_s", "fed"), [(None, 10), (10.0, 30), (60.0, 10)])
+async def test_the_watchdog_is_fed_as_often_as_it_wants(interval_s: float | None, fed: int) -> None:
+    play = Play(interval_s)
+    async with running(play.pulse.run):
+        await pass_time(10 * HEALTH_EVERY_S + 0.5)
+        assert (play.published, play.fed) == (10, fed)
 
 
-def test_health_comes_every_thirty_seconds_and_the_watchdog_as_often_as_it_wants() -> None:
-    published: list[float] = []
-    notifier = Notifier(5.0)
-
-    async def play() -> None:
-        loop = asyncio.get_running_loop()
-        await beats(Pulse(lambda: published.append(loop.time() - 1000), lambda: True, notifier), 61)
-
-    run_virtual(play)
-    assert published == [30.0, 60.0]
-    assert notifier.fed == 12
-
-
-def test_a_pipeline_that_stands_still_does_not_feed_the_watchdog() -> None:
-    notifier = Notifier(None)
-    published: list[int] = []
-    run_virtual(lambda: beats(Pulse(lambda: published.append(1), lambda: False, notifier), 61))
-    assert notifier.fed == 0
-    assert len(published) == 2
+@virtual
+async def test_a_pipeline_that_stands_still_does_not_feed_it_but_is_still_told_of() -> None:
+    play = Play(10.0)
+    play.is_alive = False
+    async with running(play.pulse.run):
+        await pass_time(60.5)
+        assert (play.published, play.fed) == (2, 0)
+        play.is_alive = True
+        await pass_time(10)
+        assert play.fed == 1
