@@ -29,7 +29,9 @@ from satellite.runtime.uplink import Uplink
 log = logging.getLogger(__name__)
 
 Setting = SetMute | SetVolume | SetSourceLanguage | SetSpeechLanguage | SetTargetLanguages
-"""Commands that change a setting; the others are carried out and leave nothing behind."""
+"""Commands that change a setting."""
+Deed = Listen | StopSpeech | RestartSession | Restart | Play | RunBackendAction
+"""Commands that are carried out and leave nothing behind."""
 
 
 class ControlReport(Protocol):
@@ -103,22 +105,23 @@ class Control:
         self._ports.report.settings_changed(changed)
         return None
 
-    def _act(self, command: Command) -> str | None:
-        """Carry out what is no setting; why not, or None."""
-        if isinstance(command, Listen):
-            if self.settings.mute and command.held:
+    def _act(self, command: Deed) -> str | None:
+        """Carry it out; why not, or None."""
+        match command:
+            case Listen(held=True) if self.settings.mute:
                 return "the microphone is muted; send mute OFF first"
-            self._rooms.listener.hold(command.held)
-        elif isinstance(command, StopSpeech):
-            self._rooms.speaker.cut("stop_speech")
-        elif isinstance(command, RestartSession):
-            self._rooms.uplink.restart_session()
-        elif isinstance(command, Restart):
-            self._ports.restart()
-        elif isinstance(command, Play):
-            return self._ports.play(command.source)
-        elif isinstance(command, RunBackendAction):
-            return f"this backend has no action {command.action}"
+            case Listen():
+                self._rooms.listener.hold(command.held)
+            case StopSpeech():
+                self._rooms.speaker.cut("stop_speech")
+            case RestartSession():
+                self._rooms.uplink.restart_session()
+            case Restart():
+                self._ports.restart()
+            case Play():
+                return self._ports.play(command.source)
+            case _:
+                return f"this backend has no action {command.action}"
         return None
 
     def _refuse(self, refused: CommandRefused) -> None:
@@ -137,7 +140,7 @@ def _with(settings: RuntimeSettings, command: Setting) -> RuntimeSettings:
             return settings.changed(source_language=command.language)
         case SetSpeechLanguage():
             return settings.changed(speech_language=command.language)
-        case SetTargetLanguages():
+        case _:
             return settings.changed(target_languages=command.languages)
 
 

@@ -66,13 +66,7 @@ class Standing:
 
     def publish_health(self) -> None:
         """Publish the figures, and bring what is told of lost audio up to date: it goes away after a while."""
-        if self._lost_at is not None:
-            if self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
-                self._lost_at = None
-                self._problems.pop("audio_lost", None)
-            else:
-                self._note_loss()
-            self._publish_problem()
+        self._publish_problem()
         if self.health is not None:
             self._publisher.publish(payloads.health(self._topics, self.health()))
 
@@ -125,10 +119,16 @@ class Standing:
         self.lost_ms += lost_ms
         self._lost_at = self._clock.monotonic()
         if "audio_lost" not in self._problems:
-            self._note_loss()
             self._show()
 
     def _note_loss(self) -> None:
+        """Bring what is told of lost audio up to date."""
+        if self._lost_at is None:
+            return
+        if self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
+            self._lost_at = None
+            self._problems.pop("audio_lost", None)
+            return
         known = self._problems.get("audio_lost")
         since_s = self._clock.wall() if known is None else known.since_s
         message = f"{self.lost_ms / 1000:.1f} s of speech were lost since the start"
@@ -141,6 +141,7 @@ class Standing:
             self.publish_health()
 
     def _publish_problem(self) -> bool:
+        self._note_loss()
         note = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
         if note == self._shown:
             return False
