@@ -1,105 +1,16 @@
 """The transcript book, as plays in virtual time: inputs, then exactly what is to be published."""
 
-from dataclasses import dataclass, field
-from itertools import pairwise
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from satellite.core.events import Segment, SpeechChunk, Stream, TranscriptUpdated
+from satellite.core.events import Stream
 from satellite.core.transcript import (
     MAX_COMPLETED,
     MAX_OPEN,
-    BookOutput,
     BookSettings,
     SegmentConcluded,
     TentativeChanged,
-    TranscriptBook,
-    UtteranceCompleted,
-    UtteranceRecord,
 )
-
-NOON = 1_795_262_400.0
-ANY_TIME = (0.0, 1.0)
-
-
-def segment(
-    text: str,
-    span: tuple[float, float] = ANY_TIME,
-    uid: str | None = "u1",
-    language: str = "en",
-    who: str | None = None,
-) -> Segment:
-    return Segment(text, language, NOON + span[0], NOON + span[1], uid, who)
-
-
-def source(concluded: list[Segment] | None = None, tentative: list[Segment] | None = None) -> TranscriptUpdated:
-    return TranscriptUpdated(Stream.SOURCE, None, tuple(concluded or ()), tuple(tentative or ()))
-
-
-def target(
-    language: str, concluded: list[Segment] | None = None, tentative: list[Segment] | None = None
-) -> TranscriptUpdated:
-    return TranscriptUpdated(Stream.TARGET, language, tuple(concluded or ()), tuple(tentative or ()))
-
-
-def speech(text: str | None, duration_ms: int = 500, language: str = "de") -> SpeechChunk:
-    return SpeechChunk(language, "audio/pcm", (), (b"",), duration_ms, text)
-
-
-def record_of(output: BookOutput) -> UtteranceRecord:
-    assert isinstance(output, UtteranceCompleted)
-    return output.record
-
-
-def brief(output: BookOutput) -> str:
-    """One line a play can be read by."""
-    if isinstance(output, SegmentConcluded):
-        return f"{output.id}: {output.text}"
-    if isinstance(output, TentativeChanged):
-        return f"{output.utterance_id} {output.language}? {output.text}"
-    record = output.record
-    translations = "".join(f" {language}={text}" for language, text in record.translations)
-    return f"{record.id} {'complete' if record.complete else 'INCOMPLETE'}: {record.source_text}{translations}"
-
-
-@dataclass
-class Play:
-    """A book on a stage with a clock that only the play moves."""
-
-    settings: BookSettings = field(default_factory=lambda: BookSettings((), None))
-    now: float = 100.0
-
-    def __post_init__(self) -> None:
-        self.book = TranscriptBook(self.settings)
-
-    def talk(self, uid: str = "u1", at_s: float = 0.0, length_s: float = 2.0) -> None:
-        self.book.utterance_started(uid, NOON + at_s, NOON + at_s)
-        self.book.utterance_ended(uid, NOON + at_s + length_s, "silence", self.now)
-        self.book.utterance_sent(uid, self.now)
-
-    def updated(self, event: TranscriptUpdated) -> None:
-        self.book.updated(event, self.now)
-
-    def spoke(self, text: str | None, duration_ms: int = 500) -> str | None:
-        return self.book.spoke(speech(text, duration_ms), self.now)
-
-    def settle(self, uid: str = "u1") -> None:
-        self.book.utterance_settled(uid, self.now)
-
-    def wait_for_deadline(self) -> float:
-        """Let the next deadline come; returns how many seconds that took."""
-        deadline = self.book.next_deadline()
-        assert deadline is not None
-        waited, self.now = deadline - self.now, deadline
-        self.book.deadline_reached(self.now)
-        return waited
-
-    def out(self) -> list[str]:
-        return [brief(output) for output in self.book.outputs()]
-
+from tests.fakes.book import NOON, Play, record_of, segment, source, target
 
 # --- segments -----------------------------------------------------------------------------------------------------
 
@@ -283,195 +194,6 @@ def test_starting_twice_starts_once() -> None:
     assert play.book.next_deadline() is None
 
 
-# --- completion ---------------------------------------------------------------------------------------------------
-
-
-def test_an_utterance_with_everything() -> None:
-    play = Play(BookSettings(("de",), "de"))
-    play.book.utterance_started("u1", NOON, NOON)
-    play.updated(source([segment("Good morning.", (0, 2))]))
-    play.updated(target("de", [segment("Guten Morgen.", (0, 1.9))]))
-    play.book.utterance_ended("u1", NOON + 2.5, "silence", play.now)
-    play.book.utterance_sent("u1", play.now)
-    play.settle()
-    assert play.spoke("Guten", 400) == "u1"
-    assert play.out() == ["u1-source-1: Good morning.", "u1-de-1: Guten Morgen."]
-    assert play.spoke(" Morgen.", 600) == "u1"
-    (output,) = play.book.outputs()
-    assert record_of(output) == UtteranceRecord(
-        id="u1",
-        start_s=NOON,
-        end_s=NOON + 2.5,
-        source_language="en",
-        source_text="Good morning.",
-        translations=(("de", "Guten Morgen."),),
-        speech_language="de",
-        speech_ms=1000,
-        lost_ms=0,
-        complete=True,
-        reason="silence",
-    )
-    assert play.book.next_deadline() is None
-
-
-def test_without_a_settled_event_silence_settles() -> None:
-    play = Play()
-    play.talk()
-    play.updated(source([segment("Hello")]))
-    play.now += 2
-    play.updated(source([segment(" you", (1, 2))]))
-    assert play.wait_for_deadline() == 3
-    assert play.out() == ["u1-source-1: Hello", "u1-source-2: you", "u1 complete: Hello you"]
-
-
-def test_a_deadline_that_comes_early_changes_nothing() -> None:
-    play = Play()
-    play.talk()
-    play.updated(source([segment("Hello")]))
-    play.now += 2.9
-    play.book.deadline_reached(play.now)
-    assert play.out() == ["u1-source-1: Hello"]
-
-
-def test_a_translation_that_trails() -> None:
-    play = Play(BookSettings(("de",), None))
-    play.talk()
-    play.updated(source([segment("Good morning.", (0, 2))]))
-    play.settle()
-    play.now += 5
-    play.updated(target("de", [segment("Guten", (0, 1))], [segment(" Morgen.", (1, 2))]))
-    play.now += 7
-    play.updated(target("de", [segment(" Morgen.", (1, 2))]))
-    assert play.out()[-2:] == ["u1 de? ", "u1 complete: Good morning. de=Guten Morgen."]
-
-
-def test_a_translation_that_never_comes() -> None:
-    play = Play(BookSettings(("de",), None))
-    play.talk()
-    play.updated(source([segment("Good morning.")]))
-    play.settle()
-    assert play.wait_for_deadline() == 8
-    assert play.out()[-1] == "u1 INCOMPLETE: Good morning."
-
-
-def test_a_translation_that_stays_tentative() -> None:
-    play = Play(BookSettings(("de",), None))
-    play.talk()
-    play.updated(source([segment("Good morning.")]))
-    play.updated(target("de", [segment("Guten")], [segment(" Morgen")]))
-    play.settle()
-    assert play.wait_for_deadline() == 8
-    assert play.out()[-1] == "u1 INCOMPLETE: Good morning. de=Guten"
-
-
-def test_source_text_that_stays_tentative_although_later_text_comes() -> None:
-    play = Play()
-    play.talk("u1")
-    play.book.utterance_started("u2", NOON + 5, NOON + 5)
-    play.updated(source([segment("Well,")]))
-    for number in range(11):
-        play.updated(source(tentative=[segment(" hm", (1, 2)), segment(f" {number}", (5, 6), "u2")]))
-        play.now += 1
-    assert "u1 INCOMPLETE: Well," not in play.out()
-    play.book.deadline_reached(play.now)
-    assert play.out() == ["u1 INCOMPLETE: Well,"]
-
-
-def test_a_repeated_guess_is_no_progress() -> None:
-    play = Play()
-    play.talk()
-    for _ in range(11):
-        play.updated(source(tentative=[segment("hm")]))
-        play.now += 1
-    play.updated(source(tentative=[segment("hm")]))
-    assert play.out() == ["u1 en? hm", "u1 INCOMPLETE: "]
-
-
-def test_speech_that_never_comes() -> None:
-    play = Play(BookSettings(("de",), "de"))
-    play.talk()
-    play.updated(source([segment("Good morning.")]))
-    play.updated(target("de", [segment("Guten Morgen.")]))
-    play.settle()
-    play.now += 1
-    play.spoke("Guten", 300)
-    assert play.wait_for_deadline() == 8
-    assert play.out()[-1] == "u1 complete: Good morning. de=Guten Morgen."
-
-
-def test_lost_audio_makes_it_incomplete() -> None:
-    play = Play()
-    play.book.utterance_started("u1", NOON, NOON)
-    play.book.audio_lost("u1", 300)
-    play.book.audio_lost("u1", 200)
-    play.talk()
-    play.settle()
-    (output,) = play.book.outputs()
-    assert (record_of(output).lost_ms, record_of(output).complete) == (500, False)
-
-
-def test_noise_is_no_news() -> None:
-    play = Play(BookSettings(("de",), "de"))
-    play.talk()
-    assert play.wait_for_deadline() == 3
-    assert play.out() == []
-    assert play.book.counters.silent_utterances == 1
-    assert play.book.next_deadline() is None
-
-
-def test_audio_that_waits_for_a_link_keeps_its_utterance_open() -> None:
-    play = Play()
-    play.book.utterance_started("u1", NOON, NOON)
-    play.book.utterance_ended("u1", NOON + 2, "silence", play.now)
-    play.now += 3600
-    play.book.deadline_reached(play.now)
-    assert play.book.next_deadline() is None
-    play.book.session_over(play.now)
-    play.book.utterance_sent("u1", play.now)
-    play.updated(source([segment("Late but whole.")]))
-    play.settle()
-    assert play.out() == ["u1-source-1: Late but whole.", "u1 complete: Late but whole."]
-
-
-def test_settings_hold_for_utterances_begun_under_them() -> None:
-    play = Play(BookSettings(("de",), None))
-    play.talk("u1")
-    play.book.configure(BookSettings((), None))
-    play.talk("u2", at_s=5)
-    play.updated(source([segment("one"), segment("two", (5, 6), "u2")]))
-    play.settle("u1")
-    play.settle("u2")
-    assert play.out() == ["u1-source-1: one", "u2-source-1: two"]
-    play.updated(target("de", [segment("eins")]))
-    assert play.out() == ["u1-de-1: eins", "u1 complete: one de=eins", "u2 complete: two"]
-
-
-def test_completion_keeps_the_order_of_speaking() -> None:
-    play = Play()
-    play.talk("u1")
-    play.talk("u2", at_s=5)
-    play.updated(source([segment("two", (5, 6), "u2")]))
-    play.settle("u2")
-    assert play.out() == ["u2-source-1: two"]
-    play.updated(source([segment("one")]))
-    play.settle("u1")
-    assert play.out() == ["u1-source-1: one", "u1 complete: one", "u2 complete: two"]
-
-
-def test_late_text_is_published_but_completes_nothing_twice() -> None:
-    play = Play(BookSettings(("de",), "de"))
-    play.talk()
-    play.updated(source([segment("one")]))
-    play.settle()
-    play.wait_for_deadline()
-    assert play.out()[-1] == "u1 INCOMPLETE: one"
-    play.updated(source([segment("more", (1, 2))]))
-    play.updated(target("de", [segment("eins")]))
-    play.settle()
-    assert play.out() == ["u1-source-2: more", "u1-de-1: eins"]
-    assert play.spoke("eins") == "u1"
-
-
 # --- speech -------------------------------------------------------------------------------------------------------
 
 
@@ -592,6 +314,29 @@ def test_the_last_session_leaves_nothing_open() -> None:
     assert play.book.next_deadline() is None
 
 
+def test_without_a_settled_event_silence_settles() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source([segment("Hello")]))
+    play.now += 2
+    play.updated(source([segment(" you", (1, 2))]))
+    assert play.wait_for_deadline() == 3
+    assert play.out() == ["u1-source-1: Hello", "u1-source-2: you", "u1 complete: Hello you"]
+
+
+def test_settings_hold_for_utterances_begun_under_them() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk("u1")
+    play.book.configure(BookSettings((), None))
+    play.talk("u2", at_s=5)
+    play.updated(source([segment("one"), segment("two", (5, 6), "u2")]))
+    play.settle("u1")
+    play.settle("u2")
+    assert play.out() == ["u1-source-1: one", "u2-source-1: two"]
+    play.updated(target("de", [segment("eins")]))
+    assert play.out() == ["u1-de-1: eins", "u1 complete: one de=eins", "u2 complete: two"]
+
+
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
@@ -610,102 +355,3 @@ def test_completed_utterances_are_forgotten_in_the_end() -> None:
         play.settle(f"u{number}")
     play.updated(source([segment("one", (10, 11), "u1"), segment("nought", (0, 1), "u0")]))
     assert play.out() == ["u1-source-1: one", "u1-source-2: nought"]
-
-
-# --- whatever comes -----------------------------------------------------------------------------------------------
-
-LANGUAGES = ("de", "fr")
-texts = st.sampled_from(["", " ", "ja", " nein", "電気", "Guten Morgen."])
-spans = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (float(min(pair)), float(max(pair))))
-uids = st.none() | st.integers(0, 8).map(lambda number: f"u{number}")
-segments = st.lists(st.builds(segment, texts, spans, uids), max_size=3)
-
-
-class AnyCourse(RuleBasedStateMachine):
-    """Inputs in any order: what is published stays consistent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.book = TranscriptBook(BookSettings(("de",), "de"))
-        self.now = 0.0
-        self.started = 0
-        self.ids: set[str] = set()
-        self.completed: list[str] = []
-        self.shown: dict[tuple[Stream, str | None], str] = {}
-
-    @rule()
-    def start(self) -> None:
-        if self.started:
-            self.book.utterance_ended(f"u{self.started - 1}", NOON + 5 * self.started, "silence", self.now)
-        self.book.utterance_started(f"u{self.started}", NOON + 5 * self.started, NOON + 5 * self.started)
-        self.started += 1
-
-    @precondition(lambda self: self.started)
-    @rule(data=st.data(), is_settled=st.booleans())
-    def progress(self, data: st.DataObject, is_settled: bool) -> None:
-        uid = f"u{data.draw(st.integers(0, self.started - 1))}"
-        (self.book.utterance_settled if is_settled else self.book.utterance_sent)(uid, self.now)
-
-    @rule(language=st.sampled_from((None, *LANGUAGES)), concluded=segments, tentative=segments)
-    def update(self, language: str | None, concluded: list[Segment], tentative: list[Segment]) -> None:
-        stream = Stream.TARGET if language else Stream.SOURCE
-        self.book.updated(TranscriptUpdated(stream, language, tuple(concluded), tuple(tentative)), self.now)
-
-    @rule(text=st.none() | texts)
-    def speak(self, text: str | None) -> None:
-        assert (self.book.spoke(speech(text), self.now) is None) == (self.started == 0)
-
-    @rule(seconds=st.integers(1, 5))
-    def wait(self, seconds: int) -> None:
-        self.now += seconds
-        deadline = self.book.next_deadline()
-        if deadline is not None and deadline <= self.now:
-            self.book.deadline_reached(self.now)
-
-    @rule(is_final=st.booleans())
-    def session_over(self, is_final: bool) -> None:
-        self.book.session_over(self.now, is_final)
-
-    @invariant()
-    def consistent(self) -> None:
-        for output in self.book.outputs():
-            if isinstance(output, SegmentConcluded):
-                assert output.id not in self.ids
-                assert output.text
-                assert output.text == output.text.strip()
-                assert output.start_s <= output.end_s
-                self.ids.add(output.id)
-            elif isinstance(output, TentativeChanged):
-                key = (output.stream, output.language if output.stream is Stream.TARGET else None)
-                assert output.text or self.shown.get(key), "cleared what was not shown"
-                self.shown[key] = output.text
-            else:
-                self.completed.append(output.record.id)
-        numbers = [int(uid[1:]) for uid in self.completed]
-        assert numbers == sorted(set(numbers))
-        deadline = self.book.next_deadline()
-        assert deadline is None or deadline > self.now
-
-    def teardown(self) -> None:
-        self.book.session_over(self.now, is_final=True)
-        self.consistent()
-        assert not any(self.shown.values())
-        assert self.book.next_deadline() is None
-
-
-TestAnyCourse = AnyCourse.TestCase
-TestAnyCourse.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(["a", " b", "c", " "]), max_size=8), st.lists(st.integers(0, 8), max_size=4))
-def test_however_text_is_cut_into_updates_the_whole_is_the_same(pieces: list[str], cuts: list[int]) -> None:
-    play = Play()
-    play.talk(length_s=10)
-    concluded = [segment(text, (number, number + 1)) for number, text in enumerate(pieces)]
-    edges = [0, *sorted(cuts), len(concluded)]
-    for first, last in pairwise(edges):
-        play.updated(source(concluded[first:last], concluded[last:]))
-    play.settle()
-    completed = [output.record.source_text for output in play.book.outputs() if isinstance(output, UtteranceCompleted)]
-    assert completed == [text for text in ["".join(pieces).strip()] if text]

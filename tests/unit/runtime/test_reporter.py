@@ -143,3 +143,11 @@ def test_a_refused_command_is_answered() -> None:
     assert play.publisher.of("command_error") == [
         {"command": "volume", "payload": "eleven", "reason": "expected a number from 0 to 100"}
     ]
+
+
+def test_a_sound_that_cannot_be_played_is_answered_as_a_refused_command() -> None:
+    play = Play()
+    play.reporter.sound_failed("/sounds/bell.wav", "there is no such file")
+    assert play.publisher.of("command_error") == [
+        {"command": "play", "payload": "/sounds/bell.wav", "reason": "there is no such file"}
+    ]
