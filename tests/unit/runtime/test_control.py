@@ -64,6 +64,36 @@ async def test_mute_closes_the_microphone_and_forgets_what_waits() -> None:
 
 
 @virtual
+async def test_mute_forgets_what_was_said_before_and_not_sent() -> None:
+    stage = Stage([Fate(opens_after_s=60.0)])
+    stage.room.speak(1.0, in_s=1.0)
+    async with stage.on():
+        await pass_time(10)
+        stage.control.handle(SetMute(muted=True))
+        await pass_time(100)
+    assert stage.service.heard_ms == 0
+    assert [(record["reason"], record["complete"]) for record in stage.of("utterance")] == [("silence", False)]
+    assert stage.of("problem") == []
+
+
+@virtual
+async def test_a_release_waits_for_the_end_of_the_mute() -> None:
+    stage = Stage()
+    releases: list[float] = []
+    stage.floor.on_release = releases.append
+    stage.room.speak(1.0, in_s=1.0)
+    async with stage.on():
+        await pass_time(4)
+        stage.service.says(spoken(2.0, "Hallo."))
+        await pass_time(1)
+        stage.control.handle(SetMute(muted=True))
+        await pass_time(10)
+        assert releases == []
+        stage.control.handle(SetMute(muted=False))
+        assert releases == [1015.0]
+
+
+@virtual
 async def test_mute_does_not_keep_speech_from_being_heard() -> None:
     stage = Stage()
     stage.room.speak(60.0, in_s=1.0)

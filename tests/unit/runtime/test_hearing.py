@@ -256,3 +256,15 @@ async def test_a_short_last_block_is_heard_as_far_as_it_fills_frames() -> None:
     play.hearing.end(EndReason.STOPPED)
     (heard,) = play.sink.utterances
     assert len(heard.audio) / 2 == 16000 + 640
+
+
+@virtual
+async def test_half_a_frame_from_before_an_end_does_not_shift_what_comes_afterwards() -> None:
+    play = Play()
+    play.hearing.block(CaptureBlock(bytes(2 * 800), play.at))
+    play.hearing.end(EndReason.DEVICE_LOST)
+    play.room.speak(1.0)
+    play.hearing.hold(is_held=True)
+    await play.listen(0.5)
+    (heard,) = play.sink.utterances
+    assert heard.audio == LOUD * 8000

@@ -410,6 +410,19 @@ async def test_a_cut_of_nothing_does_nothing() -> None:
 
 
 @virtual
+async def test_two_cuts_in_a_row_are_one() -> None:
+    play = Play()
+    async with running(play.speaker.run):
+        play.speak(2.0, "Eins.")
+        await pass_time(0.5)
+        play.speaker.cut("stop_speech")
+        await asyncio.sleep(0)
+        play.speaker.cut("stopping")
+        await pass_time(5)
+    assert [what for _, what in play.told() if "cut" in what] == ["cut u1 500"]
+
+
+@virtual
 async def test_speech_that_arrives_right_after_a_cut_is_heard() -> None:
     play = Play()
     async with running(play.speaker.run):
