@@ -140,6 +140,7 @@ def _judge(name: str, outcome: Outcome, recording: Recording) -> bool:
     print(f"streamed share             {outcome.healths[-1]['streamed_s'] / recording.duration_s:.1%}")
     running_s = _running_cpu(outcome.healths)
     print(f"CPU s per audio minute     {running_s:.3f} while running, {cpu_s / minutes:.3f} with the start")
+    print(f"wake-ups a second          {usage.ru_nvcsw / recording.duration_s:.1f}")
     print(f"CPU s in all               {usage.ru_utime:.2f} user, {usage.ru_stime:.2f} system")
     print(f"peak RSS                   {outcome.peak_rss_mb:.1f} MB")
     print(f"uplink latency p50 / p95   {outcome.healths[-1]['latency_ms']} ms")

@@ -88,9 +88,8 @@ class SpeechDecoder(Protocol):
 class DecoderFactory(Protocol):
     """Makes a decoder for a content type; raises MediaError when there is none, naming the mend."""
 
-    def __call__(
-        self, content_type: str, headers: Sequence[bytes], on_pcm: Callable[[bytes], None]
-    ) -> SpeechDecoder: ...
+    def __call__(self, content_type: str, headers: Sequence[bytes], on_pcm: Callable[[bytes], None]) -> SpeechDecoder:
+        """A decoder of its own for each stream."""
 
 
 class VoiceLink(Protocol):
@@ -106,7 +105,8 @@ class VoiceLink(Protocol):
 class VoiceLinkFactory(Protocol):
     """Makes the link for a session; every event the session reports goes to `on_event`."""
 
-    def __call__(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink: ...
+    def __call__(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink:
+        """A link of its own for each session."""
 
 
 class Publisher(Protocol):

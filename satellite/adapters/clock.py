@@ -13,3 +13,7 @@ class SystemClock:
     def wall(self) -> float:
         """Unix seconds, for timestamps in payloads only."""
         return time.time()  # noqa: TID251 - this is the one place that reads it
+
+    def day(self) -> str:
+        """The local calendar day, for what is counted per day."""
+        return time.strftime("%Y-%m-%d")

@@ -63,7 +63,7 @@ class SettingsStore:
         if overrides == self._stored:
             return
         try:
-            _write_atomically(self._path, json.dumps(overrides, indent=1).encode())
+            write_atomically(self._path, json.dumps(overrides, indent=1).encode())
         except OSError as error:
             log.warning("settings cannot be kept over a restart: %s: %s", self._path, error.strerror)
             return
@@ -119,7 +119,7 @@ def _plain(value: SettingValue) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Replace the file; a power cut leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")

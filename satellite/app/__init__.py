@@ -17,6 +17,7 @@ from satellite.adapters.process import process_figures
 from satellite.adapters.settings import SettingsStore
 from satellite.adapters.sounds import SoundShelf
 from satellite.app import parts
+from satellite.app.budget import DayBudget
 from satellite.app.ending import PublisherService, Services, end_in_order
 from satellite.app.voice import VoiceRoom
 from satellite.backends.base import BackendSession
@@ -72,6 +73,7 @@ class App:
         settings = parts.configured_settings(config)
         if self._store is not None:
             settings = self._store.load(settings)
+        self._budget = DayBudget(config.voice.daily_limit_min, self._clock, around.state_directory)
         self._outbox = Outbox()
         topics = Topics(config.mqtt.base_topic, config.satellite.id)
         self._publisher = around.publisher or self._broker_link(topics)
@@ -84,7 +86,11 @@ class App:
         self._uplink = Uplink(self._uplink_parts(), self._router)
         sink = make_playback(parts.playback_settings(config), self._clock)
         self._speaker = Speaker(sink, make_decoder, self._floor, self._reporter, SpeakerSettings())
-        self._sounds = SoundShelf(config.audio.output.play_from, self._speaker.sound, self._reporter.sound_failed)
+        self._sounds = SoundShelf(
+            config.audio.output.play_from,
+            self._speaker.sound,
+            lambda source, reason: self._reporter.command_refused(CommandRefused("play", source, reason)),
+        )
         self._supervisor = Supervisor(self._services(), self._stop_in_order)
         self._control = self._make_control(settings)
         self._health = HealthMeter(self._listener, self._uplink, self._outbox.__len__, process_figures, self._clock)
@@ -121,19 +127,18 @@ class App:
             backoff=parts.cloud_backoff(),
             clock=self._clock,
             new_id=parts.new_id,
+            is_spent=self._budget.is_spent,
         )
 
     def _make_session(self, backlog: Backlog) -> BackendSession:
-        """A session with the settings of this moment; what is said from now on is expected in their languages."""
-        settings = self._control.settings
-        self._book.configure(parts.book_settings(settings))
-        return self._voice.make_session(backlog, settings)
+        """A session with the settings of this moment."""
+        return self._voice.make_session(backlog, self._control.settings)
 
     def _make_control(self, settings: RuntimeSettings) -> Control:
         rooms = Rooms(self._listener, self._uplink, self._speaker, self._floor)
         ports = ControlPorts(
             report=self._reporter,
-            store=self._store_settings,
+            store=self._adopt_settings,
             check=self._voice.objection,
             restart=lambda: self._supervisor.stop(StopCause.RESTART),
             play=self._sounds.request,
@@ -186,10 +191,13 @@ class App:
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
         if not await end_in_order(services, self._supervisor, cause, self._hurry):
             log.warning("%d messages could not be delivered to the broker", len(self._outbox))
+        self._budget.save(self._uplink.streamed_samples / RATE_HZ)
 
     # --- call-backs ----------------------------------------------------------------------------------------------
 
-    def _store_settings(self, settings: RuntimeSettings) -> None:
+    def _adopt_settings(self, settings: RuntimeSettings) -> None:
+        """What is said from now on is expected in their languages; they outlast a restart."""
+        self._book.configure(parts.book_settings(settings))
         if self._store is not None:
             self._store.save(settings, parts.configured_settings(self._config))
 

@@ -1,0 +1,1 @@
+"""Values and state machines of sound and text: pure, without I/O and clocks."""

@@ -1,0 +1,1 @@
+"""The meaning of MQTT: topics, payloads, commands. Pure."""

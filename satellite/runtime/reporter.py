@@ -101,6 +101,15 @@ class Reporter:
         """Retrying waits for a person."""
         self._standing.parked(is_parked)
 
+    def daily_limit(self, is_reached: bool) -> None:
+        """Nothing more may be streamed today; False when it may again."""
+        if is_reached:
+            log.warning("the daily limit is reached: nothing is streamed until tomorrow")
+            hint = "raise voice.daily_limit_min, or wait for tomorrow"
+            self._standing.problem("daily_limit", "as much was streamed today as voice.daily_limit_min allows", hint)
+        else:
+            self._standing.solved("daily_limit")
+
     def voice_activity(self, is_open: bool) -> None:
         """Somebody is speaking, or has ended."""
         self._standing.listening(is_open)
@@ -124,10 +133,6 @@ class Reporter:
     def settings_changed(self, settings: RuntimeSettings) -> None:
         """These settings hold from now on."""
         self._standing.settings(settings)
-
-    def sound_failed(self, source: str, reason: str) -> None:
-        """A sound that was to be played cannot be."""
-        self.command_refused(CommandRefused("play", source, reason))
 
     def command_refused(self, refused: CommandRefused) -> None:
         """A command was not obeyed."""

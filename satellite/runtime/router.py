@@ -43,6 +43,9 @@ class RouterReport(Protocol):
     def parked(self, is_parked: bool) -> None:
         """Retrying waits for a person."""
 
+    def daily_limit(self, is_reached: bool) -> None:
+        """Nothing more may be streamed today; False when it may again."""
+
     def voice_activity(self, is_open: bool) -> None:
         """Somebody is speaking, or has ended."""
 
@@ -127,6 +130,10 @@ class Router:
         """No session will ever have any of its audio."""
         self._book.utterance_lost(utterance_id, self._clock.monotonic())
         self._publish()
+
+    def limit_reached(self, is_reached: bool) -> None:
+        """Nothing more may be streamed today; False when it may again."""
+        self._report.daily_limit(is_reached)
 
     def parked(self, failure: SessionFailed | None) -> None:
         """Retrying is pointless until a person acts; None when it is taken up again."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from satellite.backends.base import BackendSession
-from satellite.core.audio import AudioChunk
+from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import Backlog, Dropped, UtteranceEnd
 from satellite.core.backoff import Backoff
 from satellite.core.events import (
@@ -44,6 +44,9 @@ class UplinkEvents(Protocol):
     def session_over(self, session_id: str) -> None:
         """The session reports nothing more."""
 
+    def limit_reached(self, is_reached: bool) -> None:
+        """Nothing more may be streamed today; False when it may again."""
+
     def parked(self, failure: SessionFailed | None) -> None:
         """Retrying is pointless until a person acts; None when it is taken up again."""
 
@@ -58,6 +61,8 @@ class UplinkParts:
     backoff: Backoff
     clock: Clock
     new_id: Callable[[], str]
+    is_spent: Callable[[float], bool] = lambda _: False
+    """Whether that many streamed seconds are all that the day allows."""
 
 
 @dataclass(slots=True)
@@ -94,6 +99,7 @@ class Uplink:
         self._failure: SessionFailed | None = None
         self._is_finishing = False
         self._was_lost = False
+        self._was_spent = False
         self._is_dropping = False
         self.counters = UplinkCounters()
         self.waiting_ms = Percentiles()
@@ -105,7 +111,9 @@ class Uplink:
         return self.counters.streamed_samples + present
 
     def audio(self, chunk: AudioChunk) -> None:
-        """Queue audio and get it on its way."""
+        """Queue audio and get it on its way, unless the day's allowance is spent."""
+        if self._is_barred():
+            return
         for dropped in self._backlog.append(chunk):
             self._lose(dropped)
         self._wake()
@@ -215,6 +223,16 @@ class Uplink:
         if (present := self._live) is not None:
             present.session.audio_ready(self._parts.clock.monotonic())
             present.link.wake()
+
+    def _is_barred(self) -> bool:
+        """Ask the allowance; tell when it runs out, and end the session in order then."""
+        is_spent = self._parts.is_spent(self.streamed_samples / RATE_HZ)
+        if is_spent != self._was_spent:
+            self._was_spent = is_spent
+            self._events.limit_reached(is_spent)
+            if is_spent:
+                self._finish_session()
+        return is_spent
 
     def _finish_session(self) -> None:
         if (present := self._live) is not None:

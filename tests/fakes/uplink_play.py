@@ -46,6 +46,9 @@ class Events:
     def session_over(self, session_id: str) -> None:
         self.tell(f"{session_id} over")
 
+    def limit_reached(self, is_reached: bool) -> None:
+        self.tell("limit reached" if is_reached else "limit lifted")
+
     def parked(self, failure: SessionFailed | None) -> None:
         self.tell("unparked" if failure is None else f"parked: {failure.detail}")
 
@@ -57,6 +60,7 @@ class Play:
     """An uplink to a scripted service. A failed session is tried again after 1, 2, 4, … seconds."""
 
     def __init__(self, *fates: Fate, backlog_s: float = 30.0) -> None:
+        self.limit_s = float("inf")
         self.service, self.events, self.clock = Service(*fates), Events(), VirtualClock()
         self.backlog = Backlog(round(backlog_s * RATE_HZ))
         numbers = itertools.count(1)
@@ -67,6 +71,7 @@ class Play:
             backoff=Backoff(lambda: 1.0),
             clock=self.clock,
             new_id=lambda: f"s{next(numbers)}",
+            is_spent=lambda streamed_s: streamed_s >= self.limit_s,
         )
         self.uplink = Uplink(parts, self.events)
         self.spoken_s = 0.0

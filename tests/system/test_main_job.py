@@ -139,3 +139,22 @@ async def test_a_bad_key_parks_it(broker: Broker, tmp_path: Path) -> None:
     assert (problem["active"], problem["code"]) == (True, "auth")
     assert "another-key-9876" not in daemon.log
     assert [violation for violation in report["violations"] if violation["rule"].startswith("retry")] == []
+
+
+async def test_the_daily_limit_stops_streaming_and_outlasts_a_restart(broker: Broker, tmp_path: Path) -> None:
+    """0.05 minutes are 3 s: the first sentence goes through, the rest is not streamed, nor by the next process."""
+    with emulator(tmp_path / "service") as service:
+        config = write_config(
+            tmp_path, service.base_url, broker.port, audio=SIMULTANEOUS, voice={"daily_limit_min": 0.05}
+        )
+        async with subscriber(broker.port) as seen:
+            for _ in range(2):
+                with command(tmp_path, "run", "-c", str(config)) as daemon:
+                    await asyncio.to_thread(daemon.wait, 60)
+                assert daemon.exit_code == 0
+        report = service.stop()
+    assert any(body.get("code") == "daily_limit" for body in bodies(seen, "problem"))
+    assert said(seen)[:7] == words(LABELS[0]["text"])
+    assert len(said(seen)) < len(SAID) / 2
+    assert len(report["sessions"]) == 1
+    assert report["violations"] == []

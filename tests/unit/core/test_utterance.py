@@ -42,7 +42,6 @@ def test_an_empty_stream() -> None:
 def test_blank_pieces_take_no_number_and_set_no_end() -> None:
     text = StreamText()
     assert text.append(segment("")) is None
-    assert text.end_s is None
     assert text.append(segment("a", 0, 1)) == 1
     assert text.append(segment("b", -0.3, 0.5)) == 2
     assert (text.start_s, text.end_s) == (NOON - 0.3, NOON + 1)

@@ -145,9 +145,10 @@ def test_a_refused_command_is_answered() -> None:
     ]
 
 
-def test_a_sound_that_cannot_be_played_is_answered_as_a_refused_command() -> None:
+@virtual
+async def test_the_daily_limit_is_a_problem_until_it_is_lifted() -> None:
     play = Play()
-    play.reporter.sound_failed("/sounds/bell.wav", "there is no such file")
-    assert play.publisher.of("command_error") == [
-        {"command": "play", "payload": "/sounds/bell.wav", "reason": "there is no such file"}
-    ]
+    play.reporter.daily_limit(is_reached=True)
+    play.reporter.daily_limit(is_reached=False)
+    told = play.publisher.of("problem")
+    assert [body.get("code") for body in told] == ["daily_limit", None]

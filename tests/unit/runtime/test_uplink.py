@@ -86,6 +86,28 @@ async def test_how_long_audio_waits_is_measured() -> None:
         assert play.uplink.waiting_ms.at(0.0) == 0
 
 
+@virtual
+async def test_the_days_allowance_ends_the_session_and_keeps_others_from_beginning_until_it_is_lifted() -> None:
+    play = Play()
+    play.limit_s = 2.0
+    async with running(play.uplink.run):
+        play.talk("u1", 2.0)
+        await pass_time(1)
+        play.talk("u2", 1.0)
+        await pass_time(100)
+        play.talk("u3", 1.0)
+        await pass_time(1)
+        assert play.service.heard_ms == 2000
+        assert len(play.service.sessions) == 1
+        assert play.told("limit", "Ended") == [(1, "limit reached"), (1.2, "s1 SessionEnded")]
+        assert play.events.lost == ["u2", "u3"]
+        play.limit_s = 9.0
+        play.talk("u4", 1.0)
+        await pass_time(1)
+        assert play.service.heard_ms == 3000
+        assert play.told("lifted") == [(102, "limit lifted")]
+
+
 # --- failures -----------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,31 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from satellite.adapters.usage import UsageFile
+
+
+def test_the_usage_of_the_day_outlasts_a_restart(tmp_path: Path) -> None:
+    UsageFile(tmp_path / "state").save("2026-11-21", 123.45)
+    assert UsageFile(tmp_path / "state").load("2026-11-21") == pytest.approx(123.5, abs=0.1)
+
+
+def test_another_day_has_used_nothing(tmp_path: Path) -> None:
+    UsageFile(tmp_path).save("2026-11-21", 123.4)
+    assert UsageFile(tmp_path).load("2026-11-22") == 0.0
+    assert UsageFile(tmp_path / "nowhere").load("2026-11-22") == 0.0
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"day": "2026-11-21"}', '{"day": "2026-11-21", "used_s": "much"}'])
+def test_a_damaged_file_counts_as_nothing(tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "usage.json").write_text(damaged)
+    assert UsageFile(tmp_path).load("2026-11-21") == 0.0
+    assert "counts as none" in caplog.text
+
+
+def test_what_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with caplog.at_level(logging.WARNING):
+        UsageFile(tmp_path / "file").save("2026-11-21", 1.0)
+    assert "cannot be kept" in caplog.text
