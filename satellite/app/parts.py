@@ -23,6 +23,10 @@ NEAR_CAP_S = 20.0
 """Longest wait for what is near, a device or the broker; a cloud service is given the back-off's own."""
 
 
+SETTLE_S = 6.0
+"""A service that answers later than this is taken to have heard no speech; its sessions settle sooner than that."""
+
+
 def new_id() -> str:
     """An id that nothing else has."""
     return uuid.uuid4().hex[:16]
@@ -52,7 +56,7 @@ def configured_settings(config: Config) -> RuntimeSettings:
 
 def book_settings(settings: RuntimeSettings) -> BookSettings:
     """What to expect of an utterance."""
-    return BookSettings(settings.target_languages, settings.speech_language)
+    return BookSettings(settings.target_languages, settings.speech_language, settle_s=SETTLE_S)
 
 
 def turn_settings(config: Config) -> TurnSettings:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 QUIET_S = 1.0
 """Without source text about an utterance for this long, none is expected."""
-ANSWER_S = 2.5
+ANSWER_S = 5.0
 """Without any source text at all about an utterance for this long after its end, it was no speech."""
 
 

@@ -26,7 +26,7 @@ def test_an_utterance_is_open_from_its_first_audio_to_its_end() -> None:
 
 
 def test_what_was_no_speech_is_settled_after_the_longest_wait() -> None:
-    assert ended().next_settled() == (12.5, "u1")
+    assert ended().next_settled() == (15.0, "u1")
 
 
 def test_text_settles_a_quiet_second_after_the_last_of_it() -> None:
@@ -86,4 +86,4 @@ def test_the_end_of_the_text_concludes_what_is_not_tentative(tentative: list[str
 def test_after_an_outage_the_waiting_begins_anew() -> None:
     progress = ended(at=10.0)
     progress.resumed(15.0)
-    assert progress.next_settled() == (17.5, "u1")
+    assert progress.next_settled() == (20.0, "u1")

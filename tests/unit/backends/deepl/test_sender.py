@@ -99,7 +99,7 @@ def test_text_that_stays_tentative_is_concluded_by_ending_the_stream() -> None:
 def test_what_was_no_speech_gets_one_tail_and_is_settled() -> None:
     book = streaming().speaks("u1", 1.0).falls_silent("u1").at(8.0)
     assert len(silences(book)) == 15
-    assert book.times(UtteranceSettled) == [pytest.approx(3.5)]
+    assert book.times(UtteranceSettled) == [pytest.approx(6.0)]
     assert ends(book) == []
 
 
