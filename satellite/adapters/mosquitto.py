@@ -72,7 +72,11 @@ class PrivateBroker:
         """Start it; False when it ended at once, which it does when somebody else was faster to the port."""
         with self._log.open("wb") as output:
             process = self._process = await asyncio.create_subprocess_exec(
-                program, "-c", str(self._config()), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+                *(program, "-c", str(self._config())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for its owner, who ends it in order
             )
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

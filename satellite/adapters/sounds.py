@@ -105,7 +105,7 @@ def _place_of(url: str) -> _Place | None:
 
 
 def _climbs(path: str) -> bool:
-    """True when any server may take a part of the path for `.` or `..`: encoded, behind `\\`, or with parameters."""
+    """True when any server may take a part of the path for `.` or `..`: encoded, after a backslash, with parameters."""
     plain = path
     while (decoded := unquote(plain)) != plain:
         plain = decoded

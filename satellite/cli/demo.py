@@ -2,27 +2,66 @@
 
 import argparse
 import asyncio
+import audioop
+import math
 import os
+import shlex
+import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import yaml
 
+from satellite.adapters.clock import SystemClock
 from satellite.adapters.mosquitto import PrivateBroker
+from satellite.adapters.recording import read_sound
 from satellite.cli import COMMANDS, EXIT_FAULT, EXIT_OK, Subparsers
 from satellite.cli.emulator import demo_files
 from satellite.cli.screen import Screen
+from satellite.cli.terminal import Streams, Terminal
+from satellite.core.audio import SAMPLE_BYTES
 from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.report import Violation
 from satellite.emulator.settings import EmulatorSettings
+from satellite.errors import MediaError, SatelliteError
 from satellite.homeassistant.topics import Topics
 
 SATELLITE_ID = "demo"
 TARGET = "de"
+SPEECH_NAME = "speech.wav"
 ENDS_WITHIN_S = 55.0
-STOPS_WITHIN_S = 10.0
-WATCH_RETRY_S = 0.05
+LAST_MESSAGES_S = 0.05
+LOG_LINES = 5
+"""How much of the satellite's log is shown when it failed."""
+AUDIBLE_DBFS = -60.0
+"""Speech softer than this is none."""
+SPEECH_BYTES_MAX = 100 * 1024 * 1024
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+OPENING = """\
+The whole main job on this computer: no account, no microphone; about 25 s.
+
+A bundled recording is played into the satellite as if it were spoken now. An emulated DeepL Voice service answers: \
+the transcript is true, the translation a pseudo-translation that only spells each word backwards. What comes back is \
+shown as the satellite publishes it, on a private MQTT broker at 127.0.0.1:{port}, below voice-satellite/{satellite}/:
+"""
+CLOSING = """\
+It works: {utterance} utterances came back as {transcript} transcript and {translation} translation segments.
+
+What was spoken ({seconds:.1f} s at {dbfs:.0f} dBFS on average; {voice}):
+
+    {path}
+
+Next: with a DeepL API key of your own, this config.yaml does it for real; to try it, microphone and broker are not \
+needed yet.
+
+    voice: {{backend: deepl, deepl: {{api_key: YOUR-KEY}}}}
+
+    voice-satellite replay -c config.yaml {recording}"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -32,38 +71,71 @@ def add_parser(subparsers: Subparsers) -> None:
         help=COMMANDS["demo"],
         description="Runs the satellite on a bundled recording against an emulated voice service and a private"
         " mosquitto, and shows the MQTT messages as they come. Ends by itself in under a minute.",
-        epilog="Exit code 0 when transcript, translation and speech all came through.",
+        epilog="Exit code 0 when transcript, translation and speech all came through, else 1.",
     )
-    parser.add_argument("--backend", choices=["deepl"], default="deepl", help="voice service to emulate")
-    parser.add_argument("--keep", metavar="DIR", type=Path, help="where the speech file goes (default: a new one)")
+    parser.add_argument("--backend", choices=["deepl"], default="deepl", help="service to emulate (default: deepl)")
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="write speech.wav there (default: a new directory)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the main job."""
-    directory = args.keep or Path(tempfile.mkdtemp(prefix="voice-satellite-demo-"))
-    directory.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_Demo(directory).run())
+    try:
+        if args.keep is not None:
+            args.keep.mkdir(parents=True, exist_ok=True)
+            # it must be writable, and what an earlier demonstration left must not count
+            (args.keep / SPEECH_NAME).write_bytes(b"")
+        work = Path(tempfile.mkdtemp(prefix="voice-satellite-demo-"))
+    except OSError as error:
+        place = error.filename or "the directory for temporary files"
+        raise MediaError(f"{place} cannot be written: {error.strerror}") from error
+    speech = (args.keep or work) / SPEECH_NAME
+    try:
+        code = asyncio.run(_Demo(work, speech, Streams().out).run())
+    except BaseException:
+        shutil.rmtree(work)
+        raise
+    is_needed = code == EXIT_FAULT or (code == EXIT_OK and speech.parent == work)
+    if not is_needed:
+        shutil.rmtree(work)
+    return code
 
 
 class _Demo:
-    """One demonstration; its files go to one directory."""
+    """One demonstration; its own files go to one directory, what is spoken to one file."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._speech = directory / "speech.wav"
-        self._log = directory / "satellite.log"
-        self._screen = Screen(Topics("voice-satellite", SATELLITE_ID))
+    def __init__(self, work: Path, speech: Path, terminal: Terminal) -> None:
+        self._work = work
+        self._speech = speech
+        self._log = work / "satellite.log"
+        self._terminal = terminal
+        clock = SystemClock()
+        started_at = clock.monotonic()
+        topics = Topics("voice-satellite", SATELLITE_ID)
+        self._screen = Screen(topics, terminal, lambda: clock.monotonic() - started_at)
 
     async def run(self) -> int:
+        """The exit code; 128 more than its number when a signal ended the demonstration."""
+        with _EndingSignals() as signals:
+            try:
+                return await self._perform()
+            except asyncio.CancelledError:
+                if signals.received is None:
+                    raise
+        self._terminal.say("Interrupted.")
+        return 128 + signals.received
+
+    async def _perform(self) -> int:
         """Broker, voice service, daemon, watcher; the exit code."""
         recording, labels = demo_files()
         settings = EmulatorSettings(recording=recording, labels=labels)
         async with PrivateBroker() as broker, DeepLEmulator(settings) as service:
             config = self._write_config(recording, broker.port, service)
-            self._screen.opening(recording, broker.port)
+            self._terminal.tell(OPENING.format(port=broker.port, satellite=SATELLITE_ID))
+            self._terminal.say()
+            self._screen.heading()
             code = await self._watch_daemon(config, broker.port)
-            violations = len(service.violations)
-        return self._conclude(code, violations)
+            violations = service.violations
+        return self._conclude(code, violations, recording)
 
     def _write_config(self, recording: Path, broker_port: int, service: DeepLEmulator) -> Path:
         """What a user would write, with the emulator's address."""
@@ -71,7 +143,7 @@ class _Demo:
             "satellite": {"id": SATELLITE_ID},
             "audio": {
                 "input": {"device": f"file:{recording}"},
-                "output": {"device": f"file:{self._speech}"},
+                "output": {"device": f"file:{self._speech.absolute()}"},
                 "duplex": "simultaneous",  # a recording does not hear the loudspeaker
             },
             "voice": {
@@ -82,23 +154,26 @@ class _Demo:
             },
             "mqtt": {"port": broker_port},
         }
-        path = self._directory / "config.yaml"
+        path = self._work / "config.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return path
 
     async def _watch_daemon(self, config: Path, broker_port: int) -> int | None:
         """The daemon's exit code, None when it had to be ended."""
         watching = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            watcher = group.create_task(self._watch(broker_port, watching), name="demo.watch")
-            await watching.wait()
-            code = await self._run_daemon(config)
-            await asyncio.sleep(WATCH_RETRY_S)  # the last messages are on their way
-            watcher.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._watch(broker_port, watching), name="demo.watch")
+                await watching.wait()
+                code = await self._run_daemon(config)
+                await asyncio.sleep(LAST_MESSAGES_S)
+                watcher.cancel()
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None  # the first cause; the rest follows from it
         return code
 
     async def _run_daemon(self, config: Path) -> int | None:
-        environment = {**os.environ, "STATE_DIRECTORY": str(self._directory)}
+        environment = {**os.environ, "STATE_DIRECTORY": str(self._work)}
         with self._log.open("wb") as log:
             daemon = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "satellite", "run", "-c", str(config)),
@@ -106,7 +181,7 @@ class _Demo:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for us; the daemon is then asked to stop in order
+                start_new_session=True,  # Ctrl-C is for us
             )
         try:
             async with asyncio.timeout(ENDS_WITHIN_S):
@@ -114,37 +189,93 @@ class _Demo:
         except TimeoutError:
             return None
         finally:
-            await _end(daemon)
+            if daemon.returncode is None:
+                daemon.kill()
+                await daemon.wait()
 
     async def _watch(self, broker_port: int, watching: asyncio.Event) -> None:
         """Show every message below the satellite's topic."""
         import aiomqtt  # noqa: PLC0415 - loaded only when used
 
-        async with aiomqtt.Client("127.0.0.1", broker_port) as client:
-            await client.subscribe(f"voice-satellite/{SATELLITE_ID}/#", qos=1)
-            watching.set()
-            async for message in client.messages:
-                self._screen.show(str(message.topic), bytes(message.payload))
+        try:
+            async with aiomqtt.Client("127.0.0.1", broker_port) as client:
+                await client.subscribe(f"voice-satellite/{SATELLITE_ID}/#", qos=1)
+                watching.set()
+                async for message in client.messages:
+                    self._screen.show(str(message.topic), bytes(message.payload))
+        except aiomqtt.MqttError as error:
+            raise SatelliteError(f"the private mosquitto is gone: {error}") from error
 
-    def _conclude(self, code: int | None, violations: int) -> int:
-        if code == 0 and self._screen.summary(self._speech, violations):
-            return EXIT_OK
-        if code is None:
-            self._screen.say(f"The satellite did not end within {ENDS_WITHIN_S:.0f} s.")
-        elif code:
-            self._screen.say(f"The satellite ended with exit code {code}.")
-        self._screen.say(f"Its log: {self._log}")
-        return EXIT_FAULT
+    # --- what came of it -----------------------------------------------------------------------------------------
+
+    def _conclude(self, code: int | None, violations: Sequence[Violation], recording: Path) -> int:
+        seconds, level_dbfs = _measure(self._speech)
+        faults = [*_faults(code, violations), *_missing(self._screen, is_audible=level_dbfs > AUDIBLE_DBFS)]
+        if faults:
+            self._say_faults(faults)
+            return EXIT_FAULT
+        self._terminal.say()
+        figures = {"seconds": seconds, "dbfs": level_dbfs, "voice": _voice()}
+        self._terminal.tell(
+            CLOSING.format(**self._screen.seen, **figures, path=self._speech, recording=shlex.quote(str(recording)))
+        )
+        return EXIT_OK
+
+    def _say_faults(self, faults: Sequence[str]) -> None:
+        self._terminal.say("\nIt does not work:")
+        for fault in faults:
+            self._terminal.say(f"- {fault}")
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        self._terminal.say("\n".join([f"The end of the satellite's log, {self._log}:", *lines[-LOG_LINES:]]))
 
 
-async def _end(daemon: asyncio.subprocess.Process) -> None:
-    """Ask the daemon to stop, and make it when it does not."""
-    if daemon.returncode is not None:
-        return
-    daemon.send_signal(signal.SIGTERM)
+class _EndingSignals:
+    """While entered, the first signal that asks for an end cancels the task; more of them disturb no tidying up."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        for number in ENDING_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._receive, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in ENDING_SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _receive(self, number: int) -> None:
+        if self.received is None and self._task is not None:
+            self.received = number
+            self._task.cancel()
+
+
+def _faults(code: int | None, violations: Sequence[Violation]) -> Iterator[str]:
+    if code is None:
+        yield f"the satellite did not end within {ENDS_WITHIN_S:.0f} s"
+    elif code:
+        yield f"the satellite ended with exit code {code}"
+    if violations:
+        yield f"the service was sent {len(violations)} times what it does not allow: {violations[0].rule}"
+
+
+def _missing(screen: Screen, *, is_audible: bool) -> Iterator[str]:
+    yield from (f"no {kind} came" for kind in ("transcript", "translation", "speech") if not screen.seen[kind])
+    if screen.seen["speech"] and not is_audible:
+        yield "the speech is silence"
+
+
+def _measure(path: Path) -> tuple[float, float]:
+    """Seconds and level of what was spoken; nothing where there is no sound."""
     try:
-        async with asyncio.timeout(STOPS_WITHIN_S):
-            await daemon.wait()
-    except TimeoutError:
-        daemon.kill()
-        await daemon.wait()
+        pcm, rate_hz = read_sound(path, SPEECH_BYTES_MAX)
+    except MediaError:
+        return 0.0, -math.inf
+    rms = audioop.rms(pcm, SAMPLE_BYTES)
+    return len(pcm) / SAMPLE_BYTES / rate_hz, 20 * math.log10(rms / 32768) if rms else -math.inf
+
+
+def _voice() -> str:
+    return "the voice is espeak-ng" if shutil.which("espeak-ng") else "a tone for each word: espeak-ng is not installed"

@@ -2,19 +2,19 @@
 
 import argparse
 import asyncio
-import json
-import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from satellite.cli import COMMANDS, EXIT_FAULT, EXIT_OK, Subparsers, add_config_option
+from satellite.cli import COMMANDS, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_OK, Subparsers, add_config_option
+from satellite.errors import MediaError
 
 if TYPE_CHECKING:
+    from satellite.cli.printer import Printer
+    from satellite.cli.terminal import Streams
     from satellite.config.model import Config
-    from satellite.homeassistant.messages import Message
+    from satellite.runtime.supervisor import StopCause
 
-BAR_CHARACTERS = 30
+NO_SPEECH = "no speech was found in it; the settings below vad decide, --plot OUT.png shows them at work"
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -23,11 +23,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "replay",
         help=COMMANDS["replay"],
         description="Plays WAV files in real time through the gate to the configured voice service and prints what"
-        " comes back. Nothing is published and nothing is spoken; the service bills the audio that is sent.",
+        " comes back, with its time in the file. Needs no broker, speaks nothing; the service bills the audio sent.",
         epilog="Exit code 0 when every file was heard to its end, 1 when not, 78 on a configuration error.",
     )
     add_config_option(parser)
-    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="WAV file")
+    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="WAV file; others: ffmpeg -i FILE OUT.wav")
     parser.add_argument("--json", action="store_true", help="print MQTT payloads as JSON lines")
     parser.add_argument("--plot", metavar="OUT.png", type=Path, help="draw waveform, speech probability and the gate")
 
@@ -36,41 +36,91 @@ def run(args: argparse.Namespace) -> int:
     """Play file after file; the exit code."""
     # loaded only when used: help and usage errors must be instant
     from satellite.adapters.logs import set_up_logging  # noqa: PLC0415
+    from satellite.cli.terminal import Streams  # noqa: PLC0415
     from satellite.config.loader import load  # noqa: PLC0415
 
     config = load(args.config)
-    missing = [str(path) for path in args.files if not path.is_file()]
-    if missing:
-        print(f"voice-satellite: no such file: {', '.join(missing)}", file=sys.stderr)
-        return EXIT_FAULT
-    set_up_logging("warning")
+    lengths_s = _lengths(args.files)
+    streams = Streams()
+    set_up_logging("critical")  # what a person should know is said in fewer words
     if args.plot is not None:
         from satellite.cli.plot import plot_gate  # noqa: PLC0415 - loaded only when used
 
-        plot_gate(args.files, config, args.plot)
-    codes = [asyncio.run(_replay(path, config, as_json=args.json)) for path in args.files]
-    return max(codes)
+        plot_gate(list(lengths_s), config, args.plot)
+        streams.err.say(f"{args.plot}: drawn")
+    replay = _Replay(config, streams, as_json=args.json)
+    for path, length_s in lengths_s.items():
+        if len(lengths_s) > 1 and not args.json:
+            streams.say(f"==> {path} <==")
+        asyncio.run(replay.play(path, length_s))
+        if replay.is_over:
+            break
+    return replay.code
 
 
-async def _replay(path: Path, config: "Config", *, as_json: bool) -> int:
-    """One file as if spoken now."""
-    from satellite.adapters.systemd import make_notifier  # noqa: PLC0415 - loaded only when used
-    from satellite.app import App, Surroundings  # noqa: PLC0415 - loaded only when used
-    from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
+class _Replay:
+    """Files as if spoken now, one after the other."""
 
-    printer = Printer(path, as_json=as_json)
-    around = Surroundings(make_notifier({}), publisher=printer, on_hearing=printer.heard)
-    cause = await App(_for_replay(config, path), around).run()
-    printer.finish()
-    if printer.failure is not None:
-        print(f"voice-satellite: {path}: {printer.failure}", file=sys.stderr)
-    return EXIT_OK if cause is StopCause.INPUT_ENDED and printer.failure is None else EXIT_FAULT
+    def __init__(self, config: "Config", streams: "Streams", *, as_json: bool) -> None:
+        self._config = config
+        self._streams = streams
+        self._as_json = as_json
+        self.code = EXIT_OK
+        self.is_over = False
+        """True when further files need not be tried."""
+
+    async def play(self, path: Path, length_s: float) -> None:
+        """One file. Raises OSError when nothing can be printed any more."""
+        # loaded only when used: help and usage errors must be instant
+        from satellite.adapters.clock import SystemClock  # noqa: PLC0415
+        from satellite.app import App, Surroundings  # noqa: PLC0415
+        from satellite.cli.printer import FileTime, GaveUpError, Printer, Progress  # noqa: PLC0415
+        from satellite.homeassistant.topics import Topics  # noqa: PLC0415
+
+        config = _for_replay(self._config, path)
+        topics = Topics(config.mqtt.base_topic, config.satellite.id)
+        progress = Progress(self._streams.err, length_s)
+        time = FileTime(SystemClock())
+        printer = Printer(path, topics, time, self._streams, as_json=self._as_json)
+
+        def heard(seconds: float) -> None:
+            time.heard(seconds)
+            progress.heard(seconds)
+
+        around = Surroundings(progress, publisher=printer, on_hearing=heard, on_reload=lambda: True)
+        cause = None
+        try:
+            cause = await App(config, around).run()
+        except ExceptionGroup:
+            if printer.ended_by is None:
+                raise
+            if not isinstance(printer.ended_by, GaveUpError):
+                raise printer.ended_by from None
+        self._streams.err.erase()
+        self._judge(printer, cause)
+
+    def _judge(self, printer: "Printer", cause: "StopCause | None") -> None:
+        """Say what a person should know about a file that was played."""
+        from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
+
+        if cause in (StopCause.SIGNAL, StopCause.RELOAD):
+            self._streams.warn("interrupted")
+            self.code, self.is_over = EXIT_INTERRUPTED, True
+        elif printer.failure is not None:
+            self._streams.warn(f"{printer.path}: {printer.failure}")
+            self.code, self.is_over = EXIT_FAULT, printer.is_hopeless
+        elif not printer.utterances:
+            self._streams.warn(f"{printer.path}: {NO_SPEECH}")
+        elif printer.incomplete:
+            self._streams.warn(
+                f"{printer.path}: {printer.incomplete} of {printer.utterances} utterances are incomplete"
+            )
 
 
 def _for_replay(config: "Config", path: Path) -> "Config":
-    """The same voice service and gate; a file for the microphone, and silence."""
+    """The same voice service and gate; the file for a microphone, and silence."""
     audio = config.audio
-    source = audio.input.model_copy(update={"device": f"file:{path}", "gain_db": 0.0})
+    source = audio.input.model_copy(update={"device": f"file:{path}", "channel": 0, "gain_db": 0.0})
     sink = audio.output.model_copy(update={"device": "null"})
     return config.model_copy(
         update={
@@ -80,67 +130,19 @@ def _for_replay(config: "Config", path: Path) -> "Config":
     )
 
 
-class Printer:
-    """Takes the broker's place: prints text, and a progress bar where a person watches."""
+def _lengths(paths: list[Path]) -> dict[Path, float]:
+    """Seconds of each file. Raises MediaError naming each one that cannot be played."""
+    from satellite.adapters.recording import seconds_of  # noqa: PLC0415 - loaded only when used
 
-    def __init__(self, path: Path, *, as_json: bool) -> None:
-        from satellite.adapters.recording import seconds_of  # noqa: PLC0415 - loaded only when used
-
-        self._path = path
-        self._as_json = as_json
-        self._total_s = seconds_of(path)
-        self._began: datetime | None = None
-        self._shows_bar = sys.stderr.isatty()
-        self._closed = asyncio.Event()
-        self.failure: str | None = None
-
-    def publish(self, message: "Message") -> None:
-        """Print text; note a problem that ends the matter."""
-        parts = message.topic.split("/")[2:]
-        is_text = parts[0] in ("transcript", "translation") and parts[-1] != "tentative"
-        if is_text or (parts == ["utterance"] and self._as_json):
-            self._print(parts[0], message.payload)
-        elif parts == ["problem"]:
-            body = json.loads(message.payload)
-            self.failure = f"{body['message']} ({body['code']})" if body["active"] else None
-
-    def heard(self, seconds: float) -> None:
-        """The input has come this far."""
-        if self._began is None:
-            self._began = datetime.now(UTC) - timedelta(seconds=seconds)
-        if self._shows_bar:
-            done = min(1.0, seconds / self._total_s) if self._total_s else 1.0
-            bar = "#" * round(done * BAR_CHARACTERS)
-            print(f"\r{bar:-<{BAR_CHARACTERS}} {seconds:6.1f} of {self._total_s:.1f} s", end="", file=sys.stderr)
-
-    def finish(self) -> None:
-        """Take the bar away."""
-        if self._shows_bar:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    async def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the port's signature
-        """Everything was printed already."""
-        return True
-
-    async def run(self) -> None:
-        """Serve until closed."""
-        await self._closed.wait()
-
-    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:  # noqa: ARG002 - the port's
-        """End."""
-        self._closed.set()
-        return True
-
-    def _print(self, kind: str, payload: bytes) -> None:
-        body: dict[str, Any] = json.loads(payload)
-        self.finish()
-        if self._as_json:
-            print(json.dumps({"file": str(self._path), "kind": kind, **body}, ensure_ascii=False), flush=True)
+    lengths_s, objections = {}, []
+    for path in paths:
+        try:
+            lengths_s[path] = seconds_of(path)
+        except MediaError as error:
+            objections.append(str(error))
         else:
-            print(f"{self._offset(body['start'])} {body['language']:<6} {body['text']}", flush=True)
-
-    def _offset(self, moment: str) -> str:
-        """Time in the file of an RFC 3339 moment."""
-        began = self._began or datetime.now(UTC)
-        seconds = max(0.0, (datetime.fromisoformat(moment) - began).total_seconds())
-        return f"{int(seconds // 60):02d}:{seconds % 60:04.1f}"
+            if not lengths_s[path]:
+                objections.append(f"{path} holds no sound")
+    if objections:
+        raise MediaError("\nvoice-satellite: ".join(objections))
+    return lengths_s
