@@ -60,6 +60,8 @@ def _null_device(value: Any) -> Any:
 
 
 def _satellite_id(value: str) -> str:
+    if value == "all":
+        raise ValueError("must not be all: commands to all go to every satellite")
     if re.fullmatch(ID_PATTERN, value) is None:
         raise ValueError(
             "must begin with a small letter or a digit and hold only a-z, 0-9, _ and -, 63 characters at most"

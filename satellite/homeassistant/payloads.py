@@ -126,7 +126,7 @@ def speech(
         "event": event,
         "utterance_id": utterance_id,
         "language": language or None,
-        "text": text,
+        "text": text.strip(),
         "duration_ms": round(duration_ms),
     }
     return Message(topics.speech, _json(body), False, 1, Delivery.TRANSIENT)

@@ -60,6 +60,7 @@ class Listener:
         self._is_over = False
         self._is_waiting_for_device = False
         self._has_flown = False
+        self._last_failure: str | None = None
         self._kick = asyncio.Event()
         self._ended: asyncio.Future[Exception | None] | None = None
         self.counters = ListenerCounters()
@@ -152,6 +153,7 @@ class Listener:
         if not self._has_flown:
             self._has_flown = True
             self._parts.backoff.connected(self._parts.clock.monotonic())
+            self._last_failure = None
             self._report.microphone_works()
         self.counters.last_block_at = self._parts.clock.monotonic()
         self.counters.captured_samples += len(block.data) // SAMPLE_BYTES
@@ -160,7 +162,9 @@ class Listener:
     async def _wait_for_device(self, failure: Exception) -> None:
         """Tell, then wait before the next try."""
         wait = self._parts.backoff.lost(ErrorCategory.CONNECTIVITY, self._parts.clock.monotonic())
-        log.warning("microphone: %s; next try in %.1f s", failure, wait.delay_s)
+        level = logging.DEBUG if str(failure) == self._last_failure else logging.WARNING
+        log.log(level, "microphone: %s; trying again until it works", failure)
+        self._last_failure = str(failure)
         self._report.microphone_failed(str(failure))
         self._kick.clear()
         self._is_waiting_for_device = True

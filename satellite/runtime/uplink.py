@@ -100,6 +100,7 @@ class Uplink:
         self._is_finishing = False
         self._was_lost = False
         self._was_spent = False
+        self._told: ErrorCategory | None = None
         self._is_dropping = False
         self.counters = UplinkCounters()
         self.waiting_ms = Percentiles()
@@ -194,7 +195,9 @@ class Uplink:
             log.error("session %s: parked, %s", session, failure.category.value)
             self._events.parked(failure)
         else:
-            log.warning("session %s: %s; next try in %.1f s", session, failure.category.value, wait.delay_s)
+            level = logging.DEBUG if failure.category is self._told else logging.WARNING
+            log.log(level, "session %s: %s; trying again until it works", session, failure.category.value)
+            self._told = failure.category
         self._retry_now.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait.delay_s):

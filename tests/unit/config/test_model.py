@@ -193,3 +193,7 @@ def test_sounds_may_be_played_from_directories_and_url_prefixes(place: str) -> N
 @pytest.mark.parametrize("place", ["sounds", "https://nas.lan", "https://user@nas.lan/x/", "ftp://nas.lan/", ""])
 def test_other_places_for_sounds_are_refused(place: str) -> None:
     assert "absolute directory" in message_of(Config, {"audio": {"output": {"play_from": [place]}}})
+
+
+def test_no_satellite_is_called_all() -> None:
+    assert "every satellite" in message_of(Config, {"satellite": {"id": "all"}})
