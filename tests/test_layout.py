@@ -164,13 +164,15 @@ def test_the_product_does_not_know_its_tests() -> None:
 def clock_reads(path: Path) -> Iterator[str]:
     """Where a file reads a clock: through the modules time and datetime, or the event loop."""
     may_ask_the_loop = path.is_relative_to(SOURCE / "emulator")
+    imports_time = "time" in imported_modules(path)
     for node in ast.walk(tree.parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             yield place(path, node.lineno)
         if not (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)):
             continue
         owner = ast.unparse(node.value)
-        names = CLOCK_NAMES.get(owner.rsplit(".", 1)[-1], set())
+        name = owner.rsplit(".", 1)[-1]
+        names = CLOCK_NAMES.get(name, set()) if imports_time or name != "time" else set()
         is_loop = node.attr == "time" and "loop" in owner
         if names is None or node.attr in names or (is_loop and not may_ask_the_loop):
             yield place(path, node.lineno)
@@ -184,9 +186,12 @@ def test_only_the_clock_reads_the_time() -> None:
 def test_the_check_for_clocks_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "ROOT", tmp_path)
     path = tmp_path / "sample.py"
-    lines = ["from time import time", "a = time.monotonic()", "b = asyncio.get_running_loop().time()"]
+    lines = ["import time", "a = time.monotonic()", "b = asyncio.get_running_loop().time()"]
     path.write_text("\n".join([*lines, "c = datetime.datetime.now(UTC)", "d = clock.wall()", "e = stamp.time()"]))
-    assert sorted(clock_reads(path)) == [f"sample.py:{line}" for line in (1, 2, 3, 4)]
+    assert sorted(clock_reads(path)) == [f"sample.py:{line}" for line in (2, 3, 4)]
+    other = tmp_path / "other.py"
+    other.write_text("from time import monotonic\n")
+    assert list(clock_reads(other)) == ["other.py:1"]
 
 
 # --- comments ---------------------------------------------------------------------------------------------------
