@@ -1,7 +1,7 @@
 """Logging to standard error: plain lines for people, journal priorities under systemd.
 
 Only the loggers of this package follow the configured level. Those of libraries stay at warnings whatever it is: below
-them websockets writes whole messages and request lines with their tokens, and paho topics.
+them websockets writes whole messages, request lines with their tokens, and headers with keys.
 """
 
 import logging

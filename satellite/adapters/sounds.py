@@ -77,7 +77,8 @@ class _Place(NamedTuple):
 def is_path_allowed(source: str, allowed: tuple[str, ...]) -> bool:
     """True for an absolute path that, as written, lies below an allowed directory."""
     directories = [place for place in allowed if place.startswith("/")]
-    return source.startswith("/") and any(_is_below(os.path.normpath(source), place) for place in directories)
+    is_path = source.startswith("/") and source.isprintable()
+    return is_path and any(_is_below(os.path.normpath(source), place) for place in directories)
 
 
 def is_url_allowed(source: str, allowed: tuple[str, ...]) -> bool:

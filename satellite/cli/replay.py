@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         from satellite.cli.plot import plot_gate  # noqa: PLC0415 - loaded only when used
 
+        streams.err.show(f"drawing {args.plot}")
         plot_gate(list(lengths_s), config, args.plot)
         streams.err.say(f"{args.plot}: drawn")
     replay = _Replay(config, streams, as_json=args.json)

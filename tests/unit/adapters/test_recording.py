@@ -92,5 +92,5 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     text.write_text("hello")
     with pytest.raises(MediaError, match="is not a WAV file"):
         read_sound(text, MIB)
-    with pytest.raises(MediaError, match="^what came is not a WAV file$"):
+    with pytest.raises(MediaError, match=r"^what came is not a WAV file$"):
         parse_sound(b"<html>", "what came")

@@ -28,6 +28,7 @@ def test_paths_below_a_place_are_allowed(path: str) -> None:
         "/usr/share/sounds/../a.wav",
         "/usr/share/sounds/x/../../../a.wav",
         "/usr/share/sounds-private/a.wav",
+        "/usr/share/sounds/a\0.wav",
         "a.wav",
         "./usr/share/sounds/a.wav",
         "file:///usr/share/sounds/a.wav",
