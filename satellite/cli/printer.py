@@ -7,15 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from satellite.cli.terminal import MARGIN_COLUMNS, Streams, Terminal
+from satellite.cli.terminal import MARGIN_COLUMNS, Streams, Terminal, harmless
 from satellite.core.framing import GAP_S
-from satellite.homeassistant.commands import printable
 from satellite.homeassistant.messages import Message
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Clock
 
 BAR_CHARACTERS_MAX = 40
-TEXT_CHARACTERS_MAX = 10_000
 GIVE_UP_AFTER_S = 15.0
 """A service that cannot be reached for this long will not transcribe the rest of a file."""
 HOPELESS = frozenset({"auth", "quota", "rejected", "daily_limit"})
@@ -24,8 +22,8 @@ UNPLAYABLE = "microphone"
 """The problem of a file that cannot be played (any longer): it takes the microphone's place."""
 PASSING = frozenset({"unreachable", "rate_limited"})
 """Problems that may go away by themselves."""
-MENDS = {"unreachable": "check the network and the service's base_url in the configuration"}
-"""What to do where the service itself says nothing."""
+MENDS = {"unreachable": "check the network and the service's base_url in the configuration", UNPLAYABLE: None}
+"""What to do instead of what helps a satellite."""
 HARMLESS = frozenset({"speaker"})
 
 
@@ -149,7 +147,7 @@ class Printer:
             line = {"file": str(self.path), "kind": kind, "from_s": from_s, "to_s": to_s, **body}
             self._print(self._streams.say, json.dumps(line, ensure_ascii=False))
         else:
-            text = printable(body["text"], TEXT_CHARACTERS_MAX)
+            text = harmless(body["text"])
             self._print(self._streams.say, f"{minutes(from_s)}  {body['language']:<5}  {text}")
 
     def _print(self, say: Callable[[str], None], text: str) -> None:
@@ -163,7 +161,7 @@ class Printer:
         if code is None or code in HARMLESS:
             self.failure = None
         else:
-            hint = body["hint"] or MENDS.get(code)
+            hint = MENDS.get(code, body["hint"])
             self.failure = f"{body['message']} ({hint})" if hint else body["message"]
         self.is_hopeless = code in HOPELESS
         if self.is_hopeless or code == UNPLAYABLE:

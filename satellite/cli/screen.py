@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from satellite.cli.terminal import MARGIN_COLUMNS, Terminal, fit_end
-from satellite.homeassistant.commands import printable
+from satellite.cli.terminal import MARGIN_COLUMNS, Terminal, fit_end, harmless
 from satellite.homeassistant.topics import Topics
 
-TEXT_CHARACTERS_MAX = 2_000
 NARROWEST_TEXT = 16
 BOLD, CYAN, GREEN, YELLOW, DIM = "1", "36", "32", "33", "2"
 STYLES = {"transcript": BOLD, "translation": CYAN, "speech": GREEN, "problem": YELLOW}
@@ -47,7 +45,7 @@ class Screen:
                 self._line(name, language, text)
 
     def _show_tentative(self, body: dict[str, Any]) -> None:
-        text = printable(body["text"], TEXT_CHARACTERS_MAX)
+        text = harmless(body["text"])
         if text:
             row = _row("", "", body["language"], "")
             room = self._terminal.columns - MARGIN_COLUMNS - len(row)
@@ -57,7 +55,7 @@ class Screen:
 
     def _line(self, name: str, language: str, text: str) -> None:
         row = _row(f"{self._elapsed_s():.1f}", name, language, "")
-        message = printable(text, TEXT_CHARACTERS_MAX)
+        message = harmless(text)
         if self._terminal.is_lively:  # a file or a pipe gets one line for each message
             width = max(NARROWEST_TEXT, self._terminal.columns - 1 - len(row))
             message = textwrap.fill(message, width).replace("\n", "\n" + " " * len(row))

@@ -1,7 +1,9 @@
 """What a stream can show: colours, a line that changes in place, how wide it is."""
 
+import contextlib
 import itertools
 import os
+import re
 import sys
 import textwrap
 import unicodedata
@@ -14,9 +16,12 @@ PROSE_COLUMNS = 79
 MARGIN_COLUMNS = 3
 """Kept free behind a line that changes in place: a "^C" must not wrap, or a part of it would stay."""
 
+_UNFIT_FOR_TERMINAL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls, separators of lines, turns of the direction of writing, halves of surrogate pairs."""
+
 
 class Terminal:
-    """One output stream; on anything but a capable terminal it shows plain lines only. Raises OSError as print does."""
+    """One output stream; on anything but a capable terminal it shows plain lines only."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
@@ -34,7 +39,7 @@ class Terminal:
             return DEFAULT_COLUMNS
 
     def say(self, text: str = "") -> None:
-        """One line, or several."""
+        """One line, or several. Raises OSError when nobody can read it any more."""
         self.erase()
         print(text, file=self._stream, flush=True)
 
@@ -47,19 +52,18 @@ class Terminal:
     def show(self, text: str, style: str = "") -> None:
         """In place of the line shown last; nothing where that is impossible."""
         if self.is_lively:
-            print(
-                ERASE_LINE + self.styled(fit(text, self.columns - MARGIN_COLUMNS), style),
-                end="",
-                file=self._stream,
-                flush=True,
-            )
+            self._change(self.styled(fit(text, self.columns - MARGIN_COLUMNS), style))
             self._is_line_open = True
 
     def erase(self) -> None:
         """Take away the line that `show` showed."""
         if self._is_line_open:
-            print(ERASE_LINE, end="", file=self._stream, flush=True)
+            self._change("")
             self._is_line_open = False
+
+    def _change(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # on a terminal that is gone nobody misses it
+            print(ERASE_LINE + line, end="", file=self._stream, flush=True)
 
     def styled(self, text: str, style: str) -> str:
         """With an SGR style such as "1" (bold) where there are colours."""
@@ -81,6 +85,11 @@ class Streams:
     def warn(self, text: str) -> None:
         """What a person should know."""
         self.err.say(f"voice-satellite: {text}")
+
+
+def harmless(text: str) -> str:
+    """Text of others on one line: nothing in it moves the cursor, changes colours or turns the writing around."""
+    return _UNFIT_FOR_TERMINAL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def fit(text: str, columns: int) -> str:
