@@ -140,13 +140,14 @@ def words(path: Path) -> set[str]:
     }
 
 
-def test_each_other_module_is_imported_by_a_test() -> None:
-    """By a test or its fakes; a command's module by its name on a command line, as it is never imported otherwise."""
+def test_each_other_module_has_a_test() -> None:
+    """A file of its name, or one that imports it; a command may also be named on a command line."""
     known: set[str] = set().union(*(imported_modules(path) for path in python_files("tests")))
     said: set[str] = set().union(*(words(path) for path in python_files("tests") if path != Path(__file__)))
     known |= {f"satellite.cli.{command}" for command in COMMANDS if command in said}
+    named = {path.name for path in python_files("tests")}
     modules = [path for path in python_files("satellite") if has_code(path) and path.name != "__main__.py"]
-    nothing(place(path) for path in modules if module_name(path) not in known)
+    nothing(place(path) for path in modules if module_name(path) not in known and f"test_{path.name}" not in named)
 
 
 def test_the_product_does_not_know_its_tests() -> None:

@@ -15,13 +15,16 @@ from satellite.adapters.capture import BlockMaker, BlockRelay, DeviceThread, Thr
 from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.playback import DevicePlayback, OutputState
 from satellite.adapters.sound import Direction, PlaybackSettings
-from satellite.core.audio import AudioFormat
+from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, AudioFormat
 from satellite.errors import DeviceError
 from satellite.ports import Clock
 
-CAPTURE_PERIOD_S = 0.1
+CAPTURE_PERIOD_S = 0.02
+"""Read at once. Short, because a PCM that is fed through a FIFO (`type file`) takes a short read of it for a whole
+period; the thread sleeps for blocks all the same."""
+CAPTURE_PERIODS = 25
 PLAYBACK_PERIOD_S = 0.05
-PERIODS = 4
+PLAYBACK_PERIODS = 4
 SHORTEST_WAIT_S = 0.005
 EMPTY_WAIT_S = 0.02
 """Pause after a read that gave nothing although a block was due."""
@@ -33,12 +36,14 @@ _log = logging.getLogger(__name__)
 class AlsaDevice:
     """An open PCM and the format it really has."""
 
-    def __init__(self, direction: Direction, device: str, wanted: DeviceFormat, period_s: float) -> None:
+    def __init__(self, direction: Direction, device: str, wanted: DeviceFormat) -> None:
         alsaaudio = alsa_names.load()
+        is_capture = direction == "capture"
+        period_s = CAPTURE_PERIOD_S if is_capture else PLAYBACK_PERIOD_S
         name = alsa_names.resolve(device, direction)
         try:
             self.pcm: Any = alsaaudio.PCM(
-                type=alsaaudio.PCM_CAPTURE if direction == "capture" else alsaaudio.PCM_PLAYBACK,
+                type=alsaaudio.PCM_CAPTURE if is_capture else alsaaudio.PCM_PLAYBACK,
                 # non-blocking also makes a busy card an error instead of an endless wait in open
                 mode=alsaaudio.PCM_NONBLOCK,
                 device=name,
@@ -46,7 +51,7 @@ class AlsaDevice:
                 channels=wanted.channels,
                 format=alsaaudio.PCM_FORMAT_S16_LE,
                 periodsize=int(wanted.rate_hz * period_s),
-                periods=PERIODS,
+                periods=CAPTURE_PERIODS if is_capture else PLAYBACK_PERIODS,
             )
         except alsaaudio.ALSAAudioError as error:
             raise alsa_names.open_error(device, direction, str(error)) from error
@@ -83,7 +88,7 @@ class AlsaCapture(ThreadCapture):
     def _capture(self, relay: BlockRelay) -> None:
         settings = self._settings
         wanted = DeviceFormat(settings.rate_hz, settings.channels)
-        device = AlsaDevice("capture", settings.device, wanted, CAPTURE_PERIOD_S)
+        device = AlsaDevice("capture", settings.device, wanted)
         relay.opened()
         try:
             self._read(device, BlockMaker(device.format, settings), relay)
@@ -95,17 +100,29 @@ class AlsaCapture(ThreadCapture):
     def _read(self, device: AlsaDevice, maker: BlockMaker, relay: BlockRelay) -> None:
         drained_at = self._clock.monotonic()
         while not self._stopping.is_set():
-            samples, pcm = device.pcm.read()
+            pcm, samples = self._read_block(device)
             now = self._clock.monotonic()
             if samples == -errno.EPIPE:
                 self._device_overruns += maker.gap(now - drained_at)
                 drained_at = now
                 continue
-            for block in maker.push(pcm, now) if samples > 0 else ():
+            for block in maker.push(pcm, now) if pcm else ():
                 relay.offer(block)
             if samples < device.period_samples:
                 drained_at = now
-                self._stopping.wait(max(SHORTEST_WAIT_S, maker.missing_s) if samples > 0 else EMPTY_WAIT_S)
+                self._stopping.wait(max(SHORTEST_WAIT_S, maker.missing_s) if pcm else EMPTY_WAIT_S)
+
+    def _read_block(self, device: AlsaDevice) -> tuple[bytes, int]:
+        """About a block of audio, less where the device has less, and what the last read returned."""
+        wanted_samples = device.format.rate_hz * BLOCK_SAMPLES // RATE_HZ
+        parts: list[bytes] = []
+        while True:
+            samples, pcm = device.pcm.read()
+            if samples > 0:
+                parts.append(pcm)
+                wanted_samples -= samples
+            if samples < device.period_samples or wanted_samples <= 0:
+                return b"".join(parts), samples
 
 
 class AlsaOutput:
@@ -126,7 +143,7 @@ class AlsaOutput:
         await self._thread.wait_ended()
 
     def _run(self) -> None:
-        device = AlsaDevice("playback", self._settings.device, self._wanted, PLAYBACK_PERIOD_S)
+        device = AlsaDevice("playback", self._settings.device, self._wanted)
         try:
             self.state.opened(device.format)
             self._play(device)

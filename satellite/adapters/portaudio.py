@@ -14,11 +14,13 @@ from satellite.adapters.capture import BlockMaker, BlockRelay, DeviceThread, Thr
 from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.playback import DevicePlayback, OutputState
 from satellite.adapters.sound import Direction, PlaybackSettings
-from satellite.core.audio import AudioFormat
+from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, AudioFormat
 from satellite.errors import DeviceError
 from satellite.ports import Clock
 
-CAPTURE_BUFFER_S = 0.1
+CAPTURE_BUFFER_S = 0.02
+"""Taken at once. Short, because a PCM that is fed through a FIFO (ALSA's `type file`) takes a short read of it for a
+whole buffer; blocks are handed over all the same."""
 PLAYBACK_BUFFER_S = 0.05
 
 StreamCallback = Callable[[bytes | None, int, dict[str, float], int], tuple[bytes | None, int]]
@@ -80,12 +82,22 @@ class PortAudioCapture(ThreadCapture):
         wanted = DeviceFormat(settings.rate_hz, settings.channels)
         maker = BlockMaker(wanted, settings)
 
-        def on_audio(pcm: bytes | None, _frames: int, _times: dict[str, float], flags: int) -> tuple[None, int]:
+        parts: list[bytes] = []
+
+        def on_audio(pcm: bytes | None, frames: int, _times: dict[str, float], flags: int) -> tuple[None, int]:
             if flags & pyaudio.paInputOverflow:
                 # PortAudio does not say how much was lost: at least one block counts
                 self._device_overruns += 1
-            for block in maker.push(pcm or b"", self._clock.monotonic()):
-                relay.offer(block)
+            parts.append(pcm or b"")
+            if len(parts) * frames * RATE_HZ < BLOCK_SAMPLES * wanted.rate_hz:
+                return None, pyaudio.paContinue
+            try:
+                for block in maker.push(b"".join(parts), self._clock.monotonic()):
+                    relay.offer(block)
+            except DeviceError as error:
+                relay.finish(error)
+                return None, pyaudio.paAbort
+            parts.clear()
             return None, pyaudio.paContinue
 
         CallbackStream(settings.device, "capture", wanted, on_audio).run(self._stopping, relay.opened)

@@ -186,7 +186,8 @@ class App:
         self._supervisor.stop(StopCause.INPUT_ENDED)
 
     async def _stop_in_order(self, cause: StopCause) -> None:
-        self._around.notifier.stopping()
+        if cause not in (StopCause.RELOAD, StopCause.RESTART):  # these end in being ready again
+            self._around.notifier.stopping()
         self._reporter.standing.publish_health()
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
         if not await end_in_order(services, self._supervisor, cause, self._hurry):

@@ -1,6 +1,7 @@
 """The end of a run in order: capture stops, what was said is concluded and published, then we are offline."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,8 @@ STOP_WITHIN_S = 6.0
 """An ordered stop waits this long for the last text of the service."""
 INPUT_ENDED_WITHIN_S = 120.0
 """After the end of a recording everything said is worth waiting for."""
+SILENCE_WITHIN_S = 1.0
+"""How long the loudspeaker has to fall silent."""
 GOODBYE_WITHIN_S = 2.0
 """How long the broker has to take what is left."""
 
@@ -56,6 +59,9 @@ async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCa
         log.warning("the voice service did not finish in time; going without its last words")
     services.router.finish()
     services.speaker.cut("stopping")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SILENCE_WITHIN_S):
+            await services.speaker.settled()
     is_restarting = cause in (StopCause.RELOAD, StopCause.RESTART)
     return await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
 

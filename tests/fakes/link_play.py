@@ -98,7 +98,7 @@ def post(port: int, *, scheme: str = "http", timeout_s: float = 15.0, connect_ti
 
 async def ask_http(handler: Handler, **options: float) -> HttpResponse | HttpFailed:
     async with tcp_server(handler) as port:
-        (answer,) = await drive(once(post(port, **options)))  # type: ignore[arg-type]
+        (answer,) = await drive(once(post(port, **options)))  # type: ignore[arg-type]  # options are passed on unseen
     assert isinstance(answer, HttpResponse | HttpFailed)
     if isinstance(answer, HttpFailed):
         assert SECRET not in answer.detail
@@ -109,7 +109,7 @@ async def ask_http(handler: Handler, **options: float) -> HttpResponse | HttpFai
 async def socket_server(
     talk: Callable[[ServerConnection], object], tls: ssl.SSLContext | None = None, **options: object
 ) -> AsyncIterator[int]:
-    async with serve(talk, "127.0.0.1", 0, ssl=tls, **options) as server:  # type: ignore[arg-type]
+    async with serve(talk, "127.0.0.1", 0, ssl=tls, **options) as server:  # type: ignore[arg-type]  # options are passed on unseen
         yield next(iter(server.sockets)).getsockname()[1]
 
 
@@ -123,7 +123,7 @@ async def hold(connection: ServerConnection) -> None:
 
 
 def dial(port: int, scheme: str = "ws", **options: float) -> OpenSocket:
-    return OpenSocket(f"{scheme}://localhost:{port}/stream?token={SECRET}", **options)  # type: ignore[arg-type]
+    return OpenSocket(f"{scheme}://localhost:{port}/stream?token={SECRET}", **options)  # type: ignore[arg-type]  # options are passed on unseen
 
 
 def conversation(opening: OpenSocket, *messages: SendText | SendBytes) -> React:

@@ -33,10 +33,10 @@ HEARD = "<ddQ"
 F_SETPIPE_SZ = 1031
 SPEAKER_PIPE_BYTES = 4096
 MIC_PIPE_BYTES = 1 << 20
-MIC_TICKS = 5
-"""The microphone's period is 100 ms: `type file` calls a short read of its FIFO a whole one and leaves garbage in the
-rest, so what a program reads at once has to divide what is written at once."""
-MIC_BACKLOG_PERIODS = 5
+MIC_TICKS = 1
+"""The card writes 20 ms at once: `type file` calls a short read of its FIFO a whole one and leaves garbage in the rest,
+so a program that reads more at once than that hears garbage."""
+MIC_BACKLOG_PERIODS = 25
 """What the card keeps for a reader that is late: half a second, as a real card's ring buffer; then the oldest goes."""
 
 CONF = """

@@ -228,7 +228,7 @@ async def test_a_reader_that_stalls_is_given_up(
     secure: bool, certificates: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a TCP transport has it
         await asyncio.sleep(60)
 
     def react(session: ScriptedSession, given: Input) -> None:
