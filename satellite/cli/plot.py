@@ -72,9 +72,9 @@ def plot_gate(paths: Sequence[Path], config: Config, out: Path) -> None:
     figure = Figure(figsize=(WIDTH_IN, ROW_IN * len(rows) + 0.5), dpi=DPI, layout="constrained")
     parts = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=[3, 1.2] * len(rows))[:, 0]
     for number, (hearing, start_s, end_s) in enumerate(rows):
-        _draw(parts[2 * number], parts[2 * number + 1], hearing, (start_s, end_s))
+        draw(parts[2 * number], parts[2 * number + 1], hearing, (start_s, end_s))
     figure.align_ylabels(parts)
-    figure.suptitle(_settings(config), fontsize="medium")
+    figure.suptitle(settings_text(config), fontsize="medium")
     _add_legend(figure)
     try:
         figure.savefig(out)
@@ -102,8 +102,8 @@ def hear(name: str, pcm: bytes, config: Config) -> Hearing:
 
 def spans_of(seconds: float) -> list[tuple[float, float]]:
     """Beginning and end of each row: as many as there are ROW_S, ROWS_MAX at most."""
-    rows = max(1, min(ROWS_MAX, math.ceil(seconds / ROW_S)))
-    return [(seconds * row / rows, seconds * (row + 1) / rows) for row in range(rows)]
+    row_s = max(FRAME_S, seconds / max(1, min(ROWS_MAX, math.ceil(seconds / ROW_S))))
+    return [(row_s * row, row_s * (row + 1)) for row in range(round(seconds / row_s) or 1)]
 
 
 def _openings(events: Sequence[GateEvent]) -> Iterator[Opening]:
@@ -116,7 +116,7 @@ def _openings(events: Sequence[GateEvent]) -> Iterator[Opening]:
             yield Opening(*(sample / RATE_HZ for sample in samples))
 
 
-def _draw(wave: "Axes", speech: "Axes", hearing: Hearing, span: tuple[float, float]) -> None:
+def draw(wave: "Axes", speech: "Axes", hearing: Hearing, span: tuple[float, float]) -> None:
     """One row: the waveform above, the probability below, the gate behind both."""
     start_s, end_s = span
     times, lows, highs = _envelope(hearing.samples, span)
@@ -177,7 +177,8 @@ def _summary(hearing: Hearing) -> str:
     return f"{hearing.name}: {hearing.seconds:.1f} s, of which {sent_s:.1f} s ({share:.0%}) are sent in {utterances}"
 
 
-def _settings(config: Config) -> str:
+def settings_text(config: Config) -> str:
+    """Which settings decided, for above the picture."""
     vad = config.vad
     name = f"webrtc, aggressiveness {vad.aggressiveness}" if vad.detector == "webrtc" else vad.detector
     return (

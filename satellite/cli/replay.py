@@ -40,18 +40,18 @@ def run(args: argparse.Namespace) -> int:
     from satellite.config.loader import load  # noqa: PLC0415
 
     config = load(args.config)
-    lengths_s = _lengths(args.files)
+    files = list(zip(args.files, _lengths(args.files), strict=True))
     streams = Streams()
     set_up_logging("critical")  # what a person should know is said in fewer words
     if args.plot is not None:
         from satellite.cli.plot import plot_gate  # noqa: PLC0415 - loaded only when used
 
         streams.err.show(f"drawing {args.plot}")
-        plot_gate(list(lengths_s), config, args.plot)
+        plot_gate(args.files, config, args.plot)
         streams.err.say(f"{args.plot}: drawn")
     replay = _Replay(config, streams, as_json=args.json)
-    for path, length_s in lengths_s.items():
-        if len(lengths_s) > 1 and not args.json:
+    for path, length_s in files:
+        if len(files) > 1 and not args.json:
             streams.say(f"==> {path} <==")
         asyncio.run(replay.play(path, length_s))
         if replay.is_over:
@@ -98,24 +98,26 @@ class _Replay:
             if not isinstance(printer.ended_by, GaveUpError):
                 raise printer.ended_by from None
         self._streams.err.erase()
-        self._judge(printer, cause)
+        code, remark = verdict(printer, cause)
+        if remark is not None:
+            self._streams.warn(remark)
+        self.code = max(self.code, code)
+        self.is_over = code == EXIT_INTERRUPTED or printer.is_hopeless
 
-    def _judge(self, printer: "Printer", cause: "StopCause | None") -> None:
-        """Say what a person should know about a file that was played."""
-        from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
 
-        if cause in (StopCause.SIGNAL, StopCause.RELOAD):
-            self._streams.warn("interrupted")
-            self.code, self.is_over = EXIT_INTERRUPTED, True
-        elif printer.failure is not None:
-            self._streams.warn(f"{printer.path}: {printer.failure}")
-            self.code, self.is_over = EXIT_FAULT, printer.is_hopeless
-        elif not printer.utterances:
-            self._streams.warn(f"{printer.path}: {NO_SPEECH}")
-        elif printer.incomplete:
-            self._streams.warn(
-                f"{printer.path}: {printer.incomplete} of {printer.utterances} utterances are incomplete"
-            )
+def verdict(printer: "Printer", cause: "StopCause | None") -> tuple[int, str | None]:
+    """The exit code for a file that was played, and what a person should know about it."""
+    from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
+
+    if cause in (StopCause.SIGNAL, StopCause.RELOAD):
+        return EXIT_INTERRUPTED, "interrupted"
+    if printer.failure is not None:
+        return EXIT_FAULT, f"{printer.path}: {printer.failure}"
+    if not printer.utterances:
+        return EXIT_OK, f"{printer.path}: {NO_SPEECH}"
+    if printer.incomplete:
+        return EXIT_OK, f"{printer.path}: {printer.incomplete} of {printer.utterances} utterances are incomplete"
+    return EXIT_OK, None
 
 
 def _for_replay(config: "Config", path: Path) -> "Config":
@@ -131,18 +133,19 @@ def _for_replay(config: "Config", path: Path) -> "Config":
     )
 
 
-def _lengths(paths: list[Path]) -> dict[Path, float]:
-    """Seconds of each file. Raises MediaError naming each one that cannot be played."""
+def _lengths(paths: list[Path]) -> list[float]:
+    """Seconds of each file. Raises MediaError naming every one that cannot be played."""
     from satellite.adapters.recording import seconds_of  # noqa: PLC0415 - loaded only when used
 
-    lengths_s, objections = {}, []
+    lengths_s: list[float] = []
+    objections: list[str] = []
     for path in paths:
         try:
-            lengths_s[path] = seconds_of(path)
+            lengths_s.append(seconds_of(path))
         except MediaError as error:
             objections.append(str(error))
         else:
-            if not lengths_s[path]:
+            if not lengths_s[-1]:
                 objections.append(f"{path} holds no sound")
     if objections:
         raise MediaError("\nvoice-satellite: ".join(objections))

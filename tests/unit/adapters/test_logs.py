@@ -9,16 +9,13 @@ from typing import TextIO
 import pytest
 
 from satellite.adapters.logs import JournalFormatter, is_journal, set_up_logging
+from tests.fakes.restored import logging_restored
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("satellite")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+def as_it_was() -> Iterator[None]:
+    with logging_restored():
+        yield
 
 
 class Log:

@@ -1,0 +1,33 @@
+"""Puts back what a command changes for its whole process, so that it can be tried inside the process of the tests."""
+
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def logging_restored() -> Iterator[None]:
+    """Handlers of the root logger, and the levels of it, of ours and of matplotlib's."""
+    loggers = [logging.getLogger(name) for name in (None, "satellite", "matplotlib")]
+    handlers, levels = list(loggers[0].handlers), [logger.level for logger in loggers]
+    try:
+        yield
+    finally:
+        loggers[0].handlers[:] = handlers
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def process_restored() -> Iterator[None]:
+    """Logging, and what signals do."""
+    actions = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        with logging_restored():
+            yield
+    finally:
+        for number, action in actions.items():
+            signal.signal(number, action)
