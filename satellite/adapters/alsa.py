@@ -28,6 +28,9 @@ PLAYBACK_PERIODS = 4
 SHORTEST_WAIT_S = 0.005
 EMPTY_WAIT_S = 0.02
 """Pause after a read that gave nothing although a block was due."""
+BLOCKED_WAIT_S = 0.075
+"""Pause after a block that the device made us wait for, though asked not to: most of the next one is there then, and one
+wake-up takes it. Shorter than a block, as a FIFO holds little more."""
 WIDTH_OF_FORMAT = {"S16_LE": 2, "S24_3LE": 3, "S32_LE": 4, "U8": 1}
 
 _log = logging.getLogger(__name__)
@@ -100,6 +103,7 @@ class AlsaCapture(ThreadCapture):
     def _read(self, device: AlsaDevice, maker: BlockMaker, relay: BlockRelay) -> None:
         drained_at = self._clock.monotonic()
         while not self._stopping.is_set():
+            began_at = self._clock.monotonic()
             pcm, samples = self._read_block(device)
             now = self._clock.monotonic()
             if samples == -errno.EPIPE:
@@ -111,6 +115,8 @@ class AlsaCapture(ThreadCapture):
             if samples < device.period_samples:
                 drained_at = now
                 self._stopping.wait(max(SHORTEST_WAIT_S, maker.missing_s) if pcm else EMPTY_WAIT_S)
+            elif now - began_at > SHORTEST_WAIT_S:
+                self._stopping.wait(BLOCKED_WAIT_S)
 
     def _read_block(self, device: AlsaDevice) -> tuple[bytes, int]:
         """About a block of audio, less where the device has less, and what the last read returned."""
