@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import audioop
+import contextlib
 import math
 import os
 import shlex
@@ -28,13 +29,13 @@ from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.report import Violation
 from satellite.emulator.settings import EmulatorSettings
 from satellite.errors import MediaError, SatelliteError
-from satellite.homeassistant.topics import Topics
+from satellite.homeassistant.topics import OFFLINE, Topics
 
 SATELLITE_ID = "demo"
 TARGET = "de"
 SPEECH_NAME = "speech.wav"
 ENDS_WITHIN_S = 55.0
-LAST_MESSAGES_S = 0.05
+LAST_MESSAGES_WITHIN_S = 2.0
 LOG_LINES = 5
 """How much of the satellite's log is shown when it failed."""
 AUDIBLE_DBFS = -60.0
@@ -110,8 +111,9 @@ class _Demo:
         self._terminal = terminal
         clock = SystemClock()
         started_at = clock.monotonic()
-        topics = Topics("voice-satellite", SATELLITE_ID)
-        self._screen = Screen(topics, terminal, lambda: clock.monotonic() - started_at)
+        self._topics = Topics("voice-satellite", SATELLITE_ID)
+        self._is_offline = asyncio.Event()
+        self._screen = Screen(self._topics, terminal, lambda: clock.monotonic() - started_at)
 
     async def run(self) -> int:
         """The exit code; 128 more than its number when a signal ended the demonstration."""
@@ -166,7 +168,9 @@ class _Demo:
                 watcher = group.create_task(self._watch(broker_port, watching), name="demo.watch")
                 await watching.wait()
                 code = await self._run_daemon(config)
-                await asyncio.sleep(LAST_MESSAGES_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_MESSAGES_WITHIN_S):
+                        await self._is_offline.wait()
                 watcher.cancel()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the first cause; the rest follows from it
@@ -199,10 +203,12 @@ class _Demo:
 
         try:
             async with aiomqtt.Client("127.0.0.1", broker_port) as client:
-                await client.subscribe(f"voice-satellite/{SATELLITE_ID}/#", qos=1)
+                await client.subscribe(f"{self._topics.root}/#", qos=1)
                 watching.set()
                 async for message in client.messages:
                     self._screen.show(str(message.topic), bytes(message.payload))
+                    if (str(message.topic), message.payload) == (self._topics.availability, OFFLINE):
+                        self._is_offline.set()
         except aiomqtt.MqttError as error:
             raise SatelliteError(f"the private mosquitto is gone: {error}") from error
 
