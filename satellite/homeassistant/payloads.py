@@ -1,9 +1,9 @@
 """Payloads: what is published below a satellite's topics, key by key as the public contract has it.
 
 How each waits for a broker: concluded text, utterances and answers to commands are kept in order (CONCLUDED); answers
-cannot pile up, as their commands come through the same broker. Present state and the session's life are LATEST: after
-an outage only the newest is still true, and a service that cannot be reached for days must not crowd out text.
-Tentative text and playback are news at this moment or never (TRANSIENT).
+cannot pile up, as their commands come through the same broker. Present state is LATEST: after an outage only the newest
+is still true. Tentative text, playback and the session's life are news at this moment or never (TRANSIENT): a service
+that cannot be reached for days must not crowd out text.
 """
 
 import json
@@ -143,7 +143,7 @@ def session(
         "reason": _capped(reason),
         "trace_id": _capped(trace_id),
     }
-    return Message(topics.session, _json(body), False, 1, Delivery.LATEST)
+    return Message(topics.session, _json(body), False, 1, Delivery.TRANSIENT)
 
 
 def command_error(topics: Topics, command: str, payload: str, reason: str) -> Message:

@@ -168,7 +168,7 @@ def test_a_session() -> None:
         b'{"event":"opened","session_id":"s1","backend":"deepl","reason":null,"trace_id":"t1"}',
         retain=False,
         qos=1,
-        delivery=Delivery.LATEST,
+        delivery=Delivery.TRANSIENT,
     )
 
 
