@@ -6,9 +6,14 @@ import os
 import re
 import select
 import struct
+import subprocess
+import sys
 import termios
+import time
 from collections.abc import Iterator
 from typing import TextIO
+
+from tests.fakes.daemon import ROOT
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -20,6 +25,36 @@ class Tty:
         self._controller = controller
         self.stream = stream
         self.written = ""
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """`voice-satellite ARGUMENTS…` with this as its controlling terminal: keys pressed here reach it."""
+        return subprocess.Popen(
+            ["setsid", "--ctty", sys.executable, "-m", "satellite", *arguments],
+            stdin=self.stream,
+            stdout=self.stream,
+            stderr=self.stream,
+            env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT), **environment},
+        )
+
+    def press(self, keys: str) -> None:
+        """As if typed: "\\x03" is Ctrl-C."""
+        os.write(self._controller, keys.encode())
+
+    def wait_for(self, text: str, timeout_s: float = 30.0) -> None:
+        """Until it was written."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.read():
+            assert time.monotonic() < deadline, self.written
+            time.sleep(0.02)
+
+    def wait_for_end(self, process: "subprocess.Popen[bytes]", timeout_s: float = 30.0) -> int:
+        """Its exit code; what it writes is read meanwhile, so that it need not wait."""
+        deadline = time.monotonic() + timeout_s
+        while process.poll() is None:
+            self.read()
+            assert time.monotonic() < deadline, self.written
+            time.sleep(0.02)
+        return process.returncode
 
     def read(self) -> str:
         """Everything written so far, control sequences and all; line ends as Python writes them."""
