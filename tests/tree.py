@@ -20,9 +20,14 @@ def project_files() -> tuple[Path, ...]:
     try:
         names = subprocess.run(listing, capture_output=True, check=True, text=True).stdout.split("\0")
     except (FileNotFoundError, subprocess.CalledProcessError):
-        found = (path for path in ROOT.rglob("*") if not {".venv", ".git"} & set(path.parts))
-        return tuple(path for path in found if path.is_file() and "cache" not in str(path.relative_to(ROOT)))
+        return tuple(path for path in ROOT.rglob("*") if path.is_file() and not is_generated(path))
     return tuple(path for name in names if name and (path := ROOT / name).is_file())
+
+
+def is_generated(path: Path) -> bool:
+    """What .gitignore names, in as few words: hidden files and folders but our own, and caches."""
+    hidden = {part for part in path.relative_to(ROOT).parts if part.startswith(".")}
+    return bool(hidden - {".ci", ".gitignore", ".importlinter"}) or "__pycache__" in path.parts
 
 
 @cache
