@@ -29,8 +29,8 @@ SHORTEST_WAIT_S = 0.005
 EMPTY_WAIT_S = 0.02
 """Pause after a read that gave nothing although a block was due."""
 BLOCKED_WAIT_S = 0.075
-"""Pause after a block that the device made us wait for, though asked not to: most of the next one is there then, and one
-wake-up takes it. Shorter than a block, as a FIFO holds little more."""
+"""Pause after a block that the device made us wait for, though asked not to: most of the next one is there then, and
+one wake-up takes it. Shorter than a block, as a FIFO holds little more."""
 WIDTH_OF_FORMAT = {"S16_LE": 2, "S24_3LE": 3, "S32_LE": 4, "U8": 1}
 
 _log = logging.getLogger(__name__)
