@@ -198,8 +198,9 @@ async def test_an_unknown_host_is_named() -> None:
 async def test_two_satellites_with_one_id_are_told(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     first, second = Report(), Report()
     async with running(make_link(settings(broker.port), first)), running(make_link(settings(broker.port), second)):
-        assert "is another client called voice-satellite-kitchen on it" in await first.problem("again and again")
-        await second.problem("again and again")
+        # mosquitto 2.0.21 says so itself; before that it is inferred from losses that come again and again
+        await first.problem("another client called voice-satellite-kitchen")
+        await second.problem("another client called voice-satellite-kitchen")
     assert len([record for record in caplog.records if "was lost" in record.getMessage()]) <= 4
 
 
