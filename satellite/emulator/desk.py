@@ -1,4 +1,4 @@
-"""Opens sessions (POST) and lets clients join them again (GET), by the token rules of deepl-voice.md §6."""
+"""Opens sessions (POST) and lets clients join them again (GET), by the token rules of DeepL Voice reference §6."""
 
 from satellite.emulator.conversation import Conversation
 from satellite.emulator.encoders import make_encoder

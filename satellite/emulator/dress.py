@@ -1,4 +1,4 @@
-"""Messages as a server may write them: oddly, but within the published contract (deepl-voice.md §22)."""
+"""Messages as a server may write them: oddly, but within the published contract (DeepL Voice reference §22)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Speech in every published target media type (deepl-voice.md §3.5, §16), as indivisible units.
+"""Speech in every published target media type (DeepL Voice reference §3.5, §16), as indivisible units.
 
 Units are PCM blocks, codec packets, container pages or clusters. One encoder lives as long as its connection, so that
 utterances follow one another in one continuous stream.

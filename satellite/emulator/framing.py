@@ -1,4 +1,4 @@
-"""Messages in JSON text frames and msgpack binary frames (deepl-voice.md §8, §9), decoded strictly."""
+"""Messages in JSON text frames and msgpack binary frames (DeepL Voice reference §8, §9), decoded strictly."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""The REST half: open a session (POST), join it again (GET), usage; strict as published (deepl-voice.md §3-§6)."""
+"""The REST half: open a session (POST), join it again (GET), usage; strict as published (Voice reference §3-§6)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The published rules of the upstream audio (deepl-voice.md §9.1), judged from arrival times."""
+"""The published rules of the upstream audio (DeepL Voice reference §9.1), judged from arrival times."""
 
 from collections import deque
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The session request as published (deepl-voice.md §3): every field, type and value, checked strictly."""
+"""The session request as published (DeepL Voice reference §3): every field, type and value, checked strictly."""
 
 import uuid
 from collections.abc import Mapping

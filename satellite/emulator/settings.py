@@ -8,7 +8,7 @@ from satellite.emulator.faults import Fault
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Published limits (deepl-voice.md §13) and the numbers the reference leaves open.
+    """Published limits (DeepL Voice reference §13) and the numbers the reference leaves open.
 
     `jitter_ms` is granted to arrival times, because a chunk's arrival is not its sending; the emulator's own
     measured stalls are granted on top. `token_ttl_s`, `resume_window_s` and `no_retry_s` are choices of this double.
@@ -26,7 +26,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """Odd but legal behaviour of a server (deepl-voice.md §22)."""
+    """Odd but legal behaviour of a server (DeepL Voice reference §22)."""
 
     conclude_on_silence: bool = True
     odd_tag_case: bool = False

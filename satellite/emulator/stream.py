@@ -1,4 +1,4 @@
-"""One WebSocket of a session: takes audio, judges it, sends what the session has to say (deepl-voice.md §8-§12)."""
+"""One WebSocket of a session: takes audio, judges it, sends what the session has to say (Voice reference §8-§12)."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""Sessions and their rotating one-time tokens (deepl-voice.md §6)."""
+"""Sessions and their rotating one-time tokens (DeepL Voice reference §6)."""
 
 import enum
 import secrets
