@@ -1,4 +1,4 @@
-"""Who may open the WebSocket: one dial for each newest token, soon after it was given out (Voice reference §6.1, §7)."""
+"""Who may open the socket: one dial for each newest token, soon after it was given out (Voice reference §6.1, §7)."""
 
 import asyncio
 from urllib.parse import parse_qsl, urlsplit

@@ -1,4 +1,4 @@
-"""Speech messages of one connection (DeepL Voice reference §10.2, §16): bursts of encoded speech, nothing in between."""
+"""Speech messages of one connection (Voice reference §10.2, §16): bursts of encoded speech, nothing in between."""
 
 import asyncio
 from collections.abc import AsyncGenerator
