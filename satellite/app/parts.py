@@ -21,8 +21,6 @@ from satellite.runtime.settings import RuntimeSettings
 
 NEAR_CAP_S = 20.0
 """Longest wait for what is near, a device or the broker; a cloud service is given the back-off's own."""
-
-
 SETTLE_S = 6.0
 """A service that answers later than this is taken to have heard no speech; its sessions settle sooner than that."""
 

@@ -212,6 +212,7 @@ class Uplink:
             self.counters.resumes += event.resumed
             self.counters.reconnects += self._was_lost or event.resumed
             self._was_lost = self._is_dropping = False
+            self._told = None
         elif isinstance(event, SessionFailed):
             self._failure = event
         elif isinstance(event, SessionEnded) and not event.expected:

@@ -189,3 +189,19 @@ async def test_throwing_away_the_rest_of_what_a_lost_session_had_begun() -> None
         play.uplink.discard_audio()
         assert play.events.discarded == [Dropped("u1", 1600)]
         assert play.told("Sent") == [(1.5, "s1 UtteranceSent u1")]
+
+
+# --- what the log says ------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_each_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    opened_then_lost = Fate(failure=REFUSED, fails_after_s=1.0)
+    play = Play(REFUSES, REFUSES, opened_then_lost, REFUSES)
+    async with running(play.uplink.run):
+        play.hear()
+        await pass_time(3.5)
+        play.hear()
+        await pass_time(2)
+    told = [record for record in caplog.records if "trying again" in record.getMessage()]
+    assert [record.levelname for record in told if record.levelname == "WARNING"] == ["WARNING", "WARNING"]
