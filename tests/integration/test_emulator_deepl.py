@@ -4,8 +4,7 @@ import asyncio
 import audioop
 import io
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,37 +14,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from satellite.emulator import stream
-from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.faults import Fault
 from satellite.emulator.pcm import resample
-from satellite.emulator.settings import EmulatorSettings, Limits, Variants
-from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm, request
-
-SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
-FIRST_SENTENCE = demo_pcm(500, 3600)
-FIRST_TEXT = "Good morning, the kitchen light is on."
-CHUNK = demo_pcm(1000, 1100)
-
-
-@asynccontextmanager
-async def emulated(settings: EmulatorSettings = SETTINGS) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
-    async with DeepLEmulator(settings) as emulator:
-        yield emulator, RawClient(emulator.base_url, emulator.api_key)
-
-
-def rules(emulator: DeepLEmulator) -> list[str]:
-    return [violation.rule for violation in emulator.violations]
-
-
-async def say(client: RawClient, pcm: bytes, **options: Any) -> None:
-    """Stream audio, end it and collect everything."""
-    async with asyncio.TaskGroup() as group:
-        reading = group.create_task(client.read_until())
-        await client.stream(pcm, **options)
-        await client.end()
-        await reading
-    await client.close()
-
+from satellite.emulator.settings import Limits, Variants
+from tests.fakes.emulated import CHUNK, FIRST_SENTENCE, FIRST_TEXT, SETTINGS, emulated, rules, say
+from tests.fakes.rawdeepl import RawClient, demo_pcm, request
 
 # ---- what a correct client gets
 

@@ -20,6 +20,7 @@ from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.faults import Fault
 from satellite.emulator.settings import EmulatorSettings
 from satellite.errors import MediaError
+from tests.fakes.emulated import rules
 from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm
 
 CHUNK = demo_pcm(1000, 1100)
@@ -32,10 +33,6 @@ async def failing(*faults: Fault) -> AsyncIterator[tuple[DeepLEmulator, RawClien
     )
     async with DeepLEmulator(settings) as emulator:
         yield emulator, RawClient(emulator.base_url, emulator.api_key)
-
-
-def rules(emulator: DeepLEmulator) -> list[str]:
-    return [violation.rule for violation in emulator.violations]
 
 
 # ---- REST

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,42 +12,16 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from satellite.emulator.admission import Admission
 from satellite.emulator.conversation import Truth
-from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.faults import Fault
 from satellite.emulator.report import Ledger
 from satellite.emulator.rest import REALTIME_PATH
 from satellite.emulator.schema import SessionConfig, check_request
 from satellite.emulator.service import CONNECT_PATH, Service
-from satellite.emulator.settings import EmulatorSettings, Limits
+from satellite.emulator.settings import Limits
 from satellite.emulator.speech import Synthesiser
 from satellite.emulator.tokens import Session
-from tests.fakes.rawdeepl import DATA, PCM_16K, RawClient, demo_pcm, request
-
-SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
-FIRST_SENTENCE = demo_pcm(500, 3600)
-FIRST_TEXT = "Good morning, the kitchen light is on."
-CHUNK = demo_pcm(1000, 1100)
-
-
-@asynccontextmanager
-async def emulated(settings: EmulatorSettings = SETTINGS) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
-    async with DeepLEmulator(settings) as emulator:
-        yield emulator, RawClient(emulator.base_url, emulator.api_key)
-
-
-def rules(emulator: DeepLEmulator) -> list[str]:
-    return [violation.rule for violation in emulator.violations]
-
-
-async def say(client: RawClient, pcm: bytes, **options: Any) -> None:
-    """Stream audio, end it and collect everything."""
-    async with asyncio.TaskGroup() as group:
-        reading = group.create_task(client.read_until())
-        await client.stream(pcm, **options)
-        await client.end()
-        await reading
-    await client.close()
-
+from tests.fakes.emulated import SETTINGS, emulated, rules
+from tests.fakes.rawdeepl import DATA, PCM_16K, RawClient, request
 
 # ---- REST rules
 

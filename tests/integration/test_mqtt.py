@@ -29,12 +29,6 @@ from tests.fakes.mqtt_link import (
 from tests.fakes.relay import relay
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as made:
-        yield made
-
-
 @pytest.fixture(autouse=True)
 def _no_complaints_of_the_event_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
