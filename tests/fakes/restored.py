@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -10,7 +12,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def logging_restored() -> Iterator[None]:
-    """Handlers of the root logger, and the levels of it, of ours and of matplotlib's."""
+    """Handlers of the root logger, the levels of it, of ours and of matplotlib's, and who is told of faults."""
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     loggers = [logging.getLogger(name) for name in (None, "satellite", "matplotlib")]
     handlers, levels = list(loggers[0].handlers), [logger.level for logger in loggers]
     try:
@@ -19,6 +22,8 @@ def logging_restored() -> Iterator[None]:
         loggers[0].handlers[:] = handlers
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        logging.captureWarnings(capture=False)
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
 @contextlib.contextmanager

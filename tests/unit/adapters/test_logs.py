@@ -2,13 +2,16 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
-from satellite.adapters.logs import JournalFormatter, is_journal, set_up_logging
+from satellite.adapters.logs import CHAIN_MAX, WITHHELD, JournalFormatter, is_journal, set_up_logging
+from satellite.errors import DeviceError, SatelliteError
 from tests.fakes.restored import logging_restored
 
 
@@ -84,11 +87,7 @@ def test_the_journal_gets_the_priority_on_every_line(log: Log) -> None:
     trace = log.lines()[5:]
     assert len(trace) > 5
     assert {line[:3] for line in trace} == {"<3>"}
-    assert [trace[0], *trace[-2:]] == [
-        "<3>satellite.room: it broke",
-        "<3>ValueError: one line",
-        "<3>and another",
-    ]
+    assert [trace[0], trace[-1]] == ["<3>satellite.room: it broke", f"<3>ValueError: ({WITHHELD})"]
 
 
 def test_an_inherited_name_of_another_stream_counts_for_nothing(log: Log) -> None:
@@ -127,3 +126,148 @@ def test_libraries_stay_quiet_at_debug(log: Log, name: str) -> None:
     library.debug("payload")
     library.info("payload")
     assert log.lines() == []
+
+
+# --- what is kept out -----------------------------------------------------------------------------------------------
+
+SAID = "what-was-said-0123"
+
+
+def told(log: Log, error: BaseException) -> str:
+    """What the log holds of an exception raised and logged."""
+    try:
+        raise error  # noqa: TRY301 - the trace is to name this place
+    except BaseException:
+        logging.getLogger("satellite.room").exception("it broke")
+    return "\n".join(log.lines())
+
+
+class StrangersError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(SAID),
+        KeyError(SAID),
+        RuntimeError(SAID),
+        OSError(SAID),
+        OSError(2, SAID, SAID),
+        TypeError(SAID),
+        StrangersError(SAID),
+        UnicodeDecodeError("utf-8", SAID.encode(), 0, 1, SAID),
+        ExceptionGroup(SAID, [ValueError(SAID), ExceptionGroup(SAID, [KeyError(SAID)])]),
+        SystemExit(SAID),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_trace_tells_where_and_not_what(log: Log, error: BaseException) -> None:
+    log.set_up("debug")
+    said = told(log, error)
+    assert SAID not in said
+    assert f"{type(error).__name__}: " in said
+    assert "in told" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (DeviceError("microphone hw:1 was lost:\n\x1b[31m gone"), "DeviceError: microphone hw:1 was lost: ?[31m gone"),
+        (SatelliteError("x" * 9999), "SatelliteError: " + "x" * 500),
+        (AttributeError("'None' has no attribute 'run'"), "AttributeError: 'None' has no attribute 'run'"),
+        (FileNotFoundError(2, SAID, SAID), "FileNotFoundError: No such file or directory"),
+    ],
+    ids=["ours", "long", "the interpreter's", "the system's"],
+)
+def test_texts_without_data_are_told(log: Log, error: Exception, text: str) -> None:
+    log.set_up("debug")
+    said = told(log, error)
+    assert said.endswith(text)
+    assert SAID not in said
+
+
+def test_causes_and_members_are_told_too(log: Log) -> None:
+    log.set_up("debug")
+    first, second, third = ValueError(SAID), KeyError(SAID), DeviceError("gone")
+    second.__cause__, third.__context__ = first, second
+    said = told(log, ExceptionGroup(SAID, [third]))
+    order = [said.index(part) for part in ("ExceptionGroup", "ValueError", "which led to", "KeyError", "and while")]
+    assert order == sorted(order)
+    assert said.endswith("  satellite.errors.DeviceError: gone")
+
+
+def test_a_suppressed_context_is_not_told(log: Log) -> None:
+    log.set_up("debug")
+    error = DeviceError("gone")
+    error.__context__, error.__suppress_context__ = ValueError(SAID), True
+    assert "ValueError" not in told(log, error)
+
+
+def test_a_ring_of_causes_ends(log: Log) -> None:
+    log.set_up("debug")
+    first, second = ValueError(SAID), KeyError(SAID)
+    first.__context__, second.__context__ = second, first
+    assert told(log, DeviceError("gone")).count("ValueError") == 0
+    first.__cause__ = second
+    assert told(log, first).count("KeyError") == 1
+
+
+def test_a_long_chain_is_cut(log: Log) -> None:
+    log.set_up("debug")
+    said = told(log, ExceptionGroup("many", [ValueError(SAID) for _ in range(1000)]))
+    assert said.count("ValueError") == CHAIN_MAX - 1
+
+
+def test_of_libraries_only_the_place_is_told(log: Log) -> None:
+    log.set_up("debug")
+    logging.getLogger().setLevel(logging.DEBUG)
+    logging.getLogger("websockets.client").debug("< TEXT %r", SAID)
+    callback = f"Exception in callback f({SAID!r})"
+    logging.getLogger("asyncio").error(callback, exc_info=ValueError(SAID))
+    lines = log.lines()
+    assert lines[0].endswith(f"DEBUG   websockets.client: a word from test_logs:{place(1)} ({WITHHELD})")
+    assert SAID not in "\n".join(lines)
+    assert lines[-1] == f"ValueError: ({WITHHELD})"
+
+
+def place(lines_below: int) -> int:
+    """The line in the caller's source that many after its call of `setLevel`."""
+    source = Path(__file__).read_text().splitlines()
+    return source.index("    logging.getLogger().setLevel(logging.DEBUG)") + 1 + lines_below
+
+
+def unraisable() -> None:
+    class Falling:
+        def __del__(self) -> None:
+            raise ValueError(SAID)
+
+    Falling()
+
+
+def uncaught() -> None:
+    sys.excepthook(ValueError, ValueError(SAID), None)
+
+
+def in_a_thread() -> None:
+    def fall() -> None:
+        raise ValueError(SAID)
+
+    thread = threading.Thread(target=fall)
+    thread.start()
+    thread.join()
+
+
+def warned() -> None:
+    warnings.showwarning(UserWarning(SAID), UserWarning, SAID, 1)
+
+
+@pytest.mark.parametrize("fall", [unraisable, uncaught, in_a_thread, warned])
+def test_what_python_prints_goes_the_same_way(
+    log: Log, capfd: pytest.CaptureFixture[str], fall: Callable[[], None]
+) -> None:
+    log.set_up("info")
+    fall()
+    said = "\n".join(log.lines())
+    assert WITHHELD in said
+    assert SAID not in said + "".join(capfd.readouterr())
