@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from satellite.adapters import httpcall
 from satellite.backends.base import (
+    ABNORMAL_CLOSURE,
     Action,
     BackendSession,
     CloseSocket,
@@ -170,7 +171,9 @@ class SessionDriver:
         else:
             closed = await life.live(action, self._tls or shared_tls(), self._opened, self._message)
         how = "closed" if closed.was_open else "not connected"
-        _log.info("%s: %s: code %s, %s", self._label, how, closed.code, closed.reason or "no reason given")
+        # the peer's own words may hold a secret, which the session takes out of what it tells
+        why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"
+        _log.info("%s: %s: code %s, %s", self._label, how, closed.code, why)
         self._socket = None
         self._feed(functools.partial(self._session.socket_closed, closed))
         self._kick.set()

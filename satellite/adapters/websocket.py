@@ -14,12 +14,11 @@ from websockets.uri import parse_uri
 
 from satellite.adapters import tcp
 from satellite.adapters.httpcall import describe
-from satellite.backends.base import OpenSocket, SocketClosed
+from satellite.backends.base import ABNORMAL_CLOSURE, OpenSocket, SocketClosed
 
 CLOSE_TIMEOUT_S = 3.0
 """How long the peer may take over its half of an ending before the connection is cut."""
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, two of them the code
-ABNORMAL_CLOSURE = 1006  # RFC 6455 section 7.1.5: no Close frame came
 USER_AGENT = "voice-satellite"
 
 # The library logs whole addresses, headers and payloads at debug level: it gets a logger that says nothing.

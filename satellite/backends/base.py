@@ -91,9 +91,15 @@ class HttpFailed:
     category: ErrorCategory = ErrorCategory.CONNECTIVITY
 
 
+ABNORMAL_CLOSURE = 1006  # RFC 6455 section 7.1.5: no Close frame came
+
+
 @dataclass(frozen=True, slots=True)
 class SocketClosed:
-    """The WebSocket is gone, or its handshake failed (`was_open` False, `http_status` when there was an answer)."""
+    """The WebSocket is gone, or its handshake failed (`was_open` False, `http_status` when there was an answer).
+
+    `reason` is ours where `code` is None or ABNORMAL_CLOSURE, else the peer's.
+    """
 
     was_open: bool
     code: int | None = None

@@ -200,6 +200,7 @@ async def test_no_log_at_any_level_holds_a_token_or_a_payload(
     for name in ("websockets", "websockets.client", "asyncio", "satellite"):
         caplog.set_level(logging.DEBUG, logger=name)
     asyncio.get_running_loop().set_debug(True)
+    scheme = "wss" if secure else "ws"
     peer = HttpPeer(b"HTTP/1.1 200 OK\r\nSet-Cookie: " + SECRET.encode() + b"\r\nContent-Length: 0\r\n\r\n")
 
     async def talk(connection: ServerConnection) -> None:
@@ -207,11 +208,14 @@ async def test_no_log_at_any_level_holds_a_token_or_a_payload(
         async for _ in connection:
             pass
 
+    async def slam(connection: ServerConnection) -> None:
+        await connection.close(1008, f"no use for {SECRET}")
+
     def react(session: ScriptedSession, given: Input) -> None:
         if given == STARTED:
             session.ask(post(http_port, scheme="https" if secure else "http"))
         elif isinstance(given, HttpResponse):
-            session.ask(dial(port, "wss" if secure else "ws"))
+            session.ask(dial(port, scheme))
         elif given == OPENED:
             session.ask(SendText(f"question {SECRET}"))
         elif isinstance(given, str):
@@ -226,7 +230,11 @@ async def test_no_log_at_any_level_holds_a_token_or_a_payload(
         await drive(react, tls=certificates[1])
         assert await drive(once(dial(unused_port())), tls=certificates[1])
         assert await drive(once(post(unused_port())), tls=certificates[1])
+    async with socket_server(slam, server_tls, logger=silent) as port:
+        (closed,) = (given for given in await drive(once(dial(port, scheme)), tls=certificates[1]) if given != OPENED)
+    assert closed == SocketClosed(was_open=True, code=1008, reason=f"no use for {SECRET}")
     assert "abc123: connected" in caplog.text
+    assert "abc123: closed: code 1008, by the service" in caplog.text
     assert SECRET not in caplog.text
 
 
