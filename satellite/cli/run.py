@@ -49,9 +49,11 @@ def _load(path: str) -> "Loaded":
 
 def _run_until_stopped(path: str, loaded: "Loaded") -> int:
     """Run, again after a reload. A restart replaces the process, so that it begins as if freshly started."""
+    from satellite.adapters.process import keep_to_ourselves  # noqa: PLC0415 - loaded only when used
     from satellite.adapters.systemd import make_notifier  # noqa: PLC0415 - loaded only when used
     from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
 
+    keep_to_ourselves()
     notifier = make_notifier(os.environ)
     while True:
         reload = _Reload(path, loaded)

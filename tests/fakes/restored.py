@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -28,11 +29,14 @@ def logging_restored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def process_restored() -> Iterator[None]:
-    """Logging, and what signals do."""
+    """Logging, what signals do, and who may read new files."""
     actions = {number: signal.getsignal(number) for number in SIGNALS}
+    mask = os.umask(0o022)
+    os.umask(mask)
     try:
         with logging_restored():
             yield
     finally:
         for number, action in actions.items():
             signal.signal(number, action)
+        os.umask(mask)

@@ -74,6 +74,11 @@ def test_the_manager_is_told_and_tells() -> None:
     assert "kill -HUP $MAINPID" in service["ExecReload"]
 
 
+def test_memory_and_files_are_for_nobody_else() -> None:
+    service = unit()["Service"]
+    assert (service["LimitCORE"], service["UMask"], service["StateDirectoryMode"]) == ("0", "0077", "0700")
+
+
 def test_names_are_those_of_the_contract() -> None:
     service = unit()["Service"]
     assert (service["User"], service["StateDirectory"]) == ("voice-satellite", "voice-satellite")

@@ -1,7 +1,22 @@
 import re
+import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from satellite.adapters.process import process_figures
+
+DENIED = """
+import resource
+import satellite.adapters.process as process
+
+def denied(*_):
+    raise ValueError("not allowed to raise maximum limit")
+
+resource.setrlimit = denied
+process.keep_to_ourselves()
+"""
 
 
 def test_figures_are_those_of_the_kernel() -> None:
@@ -14,3 +29,32 @@ def test_figures_are_those_of_the_kernel() -> None:
     assert abs(after.rss_bytes - int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024) < 8 << 20
     assert after.cpu_s > before.cpu_s > 0
     assert len(ballast) == 64 << 20
+
+
+def test_what_it_makes_is_for_nobody_else(tmp_path: Path) -> None:
+    script = """
+import os, pathlib, resource
+from satellite.adapters.process import keep_to_ourselves
+os.umask(0)
+keep_to_ourselves()
+pathlib.Path("file").touch()
+pathlib.Path("directory").mkdir()
+print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)
+os.abort()
+"""
+    allowed = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (allowed, allowed)),
+    )
+    assert (ran.stdout, ran.returncode) == ("(0, 0)\n", -signal.SIGABRT)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file"]
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("file", "directory")] == [0o600, 0o700]
+
+
+def test_where_limits_may_not_be_set_it_goes_on() -> None:
+    assert subprocess.run([sys.executable, "-c", DENIED], check=False).returncode == 0
