@@ -13,12 +13,15 @@ from satellite.adapters.link import shared_tls
 from satellite.adapters.recording import parse_sound, read_sound
 from satellite.backends.base import HttpFailed, HttpRequest
 from satellite.errors import MediaError
+from satellite.homeassistant.commands import printable
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 20 * 1024 * 1024
 WAITING_MAX = 8
 FETCH_TIMEOUT_S = 20.0
+ERROR_CHARACTERS_MAX = 300
+"""What is logged of an error, which may name a path of any length."""
 URL_SCHEMES = ("http://", "https://")
 KEPT_IN_URL = "%/:=&?~+!$,;'@()*"
 """What path and query may hold as they are; blanks and umlauts are percent-encoded for the person who wrote them."""
@@ -53,7 +56,7 @@ class SoundShelf:
             try:
                 pcm, rate_hz = await self._fetch(source)
             except MediaError as error:
-                log.warning("sound: %s", error)
+                log.warning("sound: %s", printable(str(error), ERROR_CHARACTERS_MAX))
                 self._on_failure(source, str(error))
             else:
                 self._on_sound(pcm, rate_hz)

@@ -1,9 +1,9 @@
 """Payloads: what is published below a satellite's topics, key by key as the public contract has it.
 
-How each waits for a broker: concluded text, utterances and answers to commands are kept in order (CONCLUDED); answers
-cannot pile up, as their commands come through the same broker. Present state is LATEST: after an outage only the newest
-is still true. Tentative text, playback and the session's life are news at this moment or never (TRANSIENT): a service
-that cannot be reached for days must not crowd out text.
+How each waits for a broker: concluded text, utterances and answers of a backend are kept in order (CONCLUDED). Present
+state is LATEST: after an outage only the newest is still true. Tentative text, playback, the session's life and refused
+commands are news at this moment or never (TRANSIENT): neither a service that cannot be reached for days nor a flood of
+commands may crowd out text.
 """
 
 import json
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from satellite.core.events import Stream
 from satellite.core.transcript import SegmentConcluded, TentativeChanged, UtteranceRecord
-from satellite.homeassistant.commands import printable
+from satellite.homeassistant.commands import ECHO_CHARACTERS_MAX, printable
 from satellite.homeassistant.messages import Delivery, Message
 from satellite.homeassistant.topics import OFFLINE, ONLINE, Topics
 
@@ -148,8 +148,8 @@ def session(
 
 def command_error(topics: Topics, command: str, payload: str, reason: str) -> Message:
     """A command that was not obeyed, and why."""
-    body = {"command": command, "payload": payload, "reason": reason}
-    return Message(topics.command_error, _json(body), False, 1, Delivery.CONCLUDED)
+    body = {"command": command, "payload": printable(payload, ECHO_CHARACTERS_MAX), "reason": _capped(reason)}
+    return Message(topics.command_error, _json(body), False, 1, Delivery.TRANSIENT)
 
 
 def backend_result(topics: Topics, action: str, result: Mapping[str, object]) -> Message:

@@ -185,8 +185,14 @@ def test_a_refused_command() -> None:
         b'{"command":"volume","payload":"loud","reason":"not a number"}',
         retain=False,
         qos=1,
-        delivery=Delivery.CONCLUDED,
+        delivery=Delivery.TRANSIENT,
     )
+
+
+def test_a_refused_command_is_not_repeated_at_length() -> None:
+    body = json.loads(payloads.command_error(TOPICS, "play", "/a\n" * 100_000, "no " * 100_000).payload)
+    assert body["payload"].startswith("/a\N{REPLACEMENT CHARACTER}/a")
+    assert (len(body["payload"]), len(body["reason"])) == (256, payloads.PEER_CHARACTERS_MAX)
 
 
 def test_an_answer_of_the_backend() -> None:
