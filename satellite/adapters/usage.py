@@ -4,7 +4,10 @@ import json
 import logging
 from pathlib import Path
 
-from satellite.adapters.settings import write_atomically
+from satellite.adapters.settings import FILE_BYTES_MAX, write_atomically
+
+DAY_S_MAX = 25 * 3600.0
+"""A day that ends summer time."""
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +21,17 @@ class UsageFile:
     def load(self, day: str) -> float:
         """Seconds used on that day by earlier processes."""
         try:
-            stored = json.loads(self._path.read_bytes())
-            return float(stored["used_s"]) if stored["day"] == day else 0.0
+            with self._path.open("rb") as file:
+                stored = json.loads(file.read(FILE_BYTES_MAX))
+            used_s = float(stored["used_s"]) if stored["day"] == day else 0.0
         except FileNotFoundError:
             return 0.0
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            used_s = -1.0
+        if not 0.0 <= used_s <= DAY_S_MAX:
             log.warning("the usage of the day cannot be read and counts as none: %s", self._path)
             return 0.0
+        return used_s
 
     def save(self, day: str, used_s: float) -> None:
         """Keep it; one that cannot be written is told in the log."""

@@ -96,7 +96,7 @@ def _line_of_text(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if re.fullmatch(r"[^\s/@]+", value) is None or re.fullmatch(r"[^:]+:[0-9]+", value):
+    if re.fullmatch(r"[^\s/@]+", value) is None or re.fullmatch(r"[^:]+:[0-9]+", value) or not value.isprintable():
         raise ValueError("must be a host name or an address, without scheme and port")
     return value
 

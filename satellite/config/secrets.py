@@ -80,7 +80,7 @@ class Secrets:
                 f"!credential {name}: $CREDENTIALS_DIRECTORY is not set",
                 f"systemd sets it for a unit with LoadCredential={name}:FILE",
             )
-        if "/" in name:
+        if "/" in name or "\0" in name:
             raise UnresolvedTagError("!credential takes a name without slashes")
         try:
             return decode((Path(directory) / name).read_bytes()).rstrip("\r\n")

@@ -31,7 +31,7 @@ def load_labels(path: Path) -> Labels:
     """Read a labels file; MediaError says what is wrong with it."""
     try:
         return parse_labels(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise MediaError(f"labels file {path} cannot be read: {fault}") from fault
 
 
@@ -39,8 +39,8 @@ def parse_labels(value: object) -> Labels:
     """Labels from {"language", "sentences": [{"text", "start_ms", "end_ms", "words": [{the same three}]}]}."""
     try:
         return _labels(value)
-    except (KeyError, TypeError, ValueError) as fault:
-        raise MediaError(f"labels are malformed: {type(fault).__name__}: {fault}") from fault
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
+        raise MediaError(f"labels are malformed: {type(fault).__name__}: {fault}"[:300]) from fault
 
 
 def _labels(value: object) -> Labels:

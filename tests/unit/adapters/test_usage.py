@@ -17,7 +17,16 @@ def test_another_day_has_used_nothing(tmp_path: Path) -> None:
     assert UsageFile(tmp_path / "nowhere").load("2026-11-22") == 0.0
 
 
-@pytest.mark.parametrize("damaged", ["", "[]", '{"day": "2026-11-21"}', '{"day": "2026-11-21", "used_s": "much"}'])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *("", "[]", "[" * 100_000, '{"day": "2026-11-21"}'),
+        *(
+            f'{{"day": "2026-11-21", "used_s": {used}}}'
+            for used in ('"much"', "NaN", "Infinity", "-1", "1e9", "1" * 400)
+        ),
+    ],
+)
 def test_a_damaged_file_counts_as_nothing(tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "usage.json").write_text(damaged)
     assert UsageFile(tmp_path).load("2026-11-21") == 0.0

@@ -130,7 +130,7 @@ def test_hosts(host: str) -> None:
     assert Mqtt(host=host).host == host
 
 
-@pytest.mark.parametrize("host", ["", "mqtt://broker", "broker:1883", "a b", "user@broker"])
+@pytest.mark.parametrize("host", ["", "mqtt://broker", "broker:1883", "a b", "user@broker", "a\0"])
 def test_what_is_more_than_a_host_is_refused(host: str) -> None:
     assert "without scheme and port" in message_of(Mqtt, {"host": host})
 

@@ -111,6 +111,7 @@ def test_credentials_that_are_not_there_are_told(tmp_path: Path) -> None:
     secrets = Secrets(Path(), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert unresolved(secrets, "!credential", "key").message == "!credential key: no such file or directory"
     assert unresolved(secrets, "!credential", "../key").message == "!credential takes a name without slashes"
+    assert unresolved(secrets, "!credential", "a\0b").message == "!credential takes a name without slashes"
     assert "not UTF-8" in unresolved(secrets, "!credential", "binary").message
     outside = unresolved(Secrets(Path(), {}), "!credential", "key")
     assert "$CREDENTIALS_DIRECTORY is not set" in outside.message

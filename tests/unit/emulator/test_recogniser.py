@@ -191,6 +191,8 @@ def test_runs_name_stream_and_recording_places(recording: bytes) -> None:
         {"sentences": [{"text": "a"}]},
         {"sentences": [{"text": "a", "start_ms": 5, "end_ms": 5}]},
         {"sentences": [{"text": "a", "start_ms": "x", "end_ms": 5}]},
+        {"sentences": [{"text": "a", "start_ms": 0, "end_ms": float("inf")}]},
+        {"sentences": ["a"]},
     ],
 )
 def test_malformed_labels_are_refused(value: object) -> None:
