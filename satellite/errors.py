@@ -7,6 +7,7 @@ SatelliteError
 ├── LinkError(category)     HTTP or WebSocket; made only in adapters.link
 ├── BackendError(category)  the service said no; made only in backends
 ├── BrokerError(category)   the MQTT broker cannot be used; made only in adapters
+├── StalledError            a part of the pipeline stands still and nobody knows why; ends the process
 └── LocalMisuse             called in the wrong state: a bug, never caught
 """
 
@@ -92,6 +93,10 @@ class BrokerError(SatelliteError):
     def __init__(self, category: ErrorCategory, detail: str) -> None:
         super().__init__(detail)
         self.category = category
+
+
+class StalledError(SatelliteError):
+    """A part of the pipeline has work and does none, for no reason that is known: it ends the process."""
 
 
 class LocalMisuse(SatelliteError):  # noqa: N818 - it names what we did, as the house's words have it

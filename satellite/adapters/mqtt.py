@@ -10,6 +10,7 @@ from satellite.adapters.mqtt_settings import MqttSettings, TlsSettings
 from satellite.adapters.mqtt_status import LinkStatus
 from satellite.adapters.outbox import Outbox
 from satellite.core.backoff import Backoff
+from satellite.core.liveness import Vital
 from satellite.errors import BrokerError
 from satellite.homeassistant.commands import Command, CommandRefused, parse, printable
 from satellite.homeassistant.messages import Message
@@ -29,6 +30,8 @@ QUICK_FAILURES = 3
 """So many connections that end at once are no accident."""
 GOODBYE_S = 2.0
 """Longest wait for the broker's answer to `offline` and the disconnection."""
+PATIENCE_S = 30.0
+"""More than a broker may take to acknowledge a message before the connection is taken for lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class MqttLink:
     ) -> None:
         self.refused = 0
         """Messages that the broker will not take."""
+        self.delivered = 0
+        """Messages that the broker has acknowledged, or will not take."""
         self._settings = settings
         self._topics = topics
         self._outbox = outbox
@@ -67,6 +72,11 @@ class MqttLink:
         self._ended = asyncio.Event()
         self._says_offline = True
         self._touch_outbox()
+
+    @property
+    def vital(self) -> Vital:
+        """What waits is acknowledged, unless the broker is known to be away."""
+        return Vital(self.delivered, self._status.is_connected and self._outbox.head() is not None, PATIENCE_S)
 
     def publish(self, message: Message) -> None:
         """Queue a message for the broker."""
@@ -209,6 +219,7 @@ class MqttLink:
                 continue
             await self._deliver(connection, entry.message)
             self._outbox.remove(entry)
+            self.delivered += 1
             self._touch_outbox()
         if self._says_offline:
             await self._deliver(connection, _availability(self._topics, OFFLINE))

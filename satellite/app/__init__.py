@@ -18,7 +18,7 @@ from satellite.adapters.settings import SettingsStore
 from satellite.adapters.sounds import SoundShelf
 from satellite.app import parts
 from satellite.app.budget import DayBudget
-from satellite.app.ending import PublisherService, Services, end_in_order
+from satellite.app.ending import PublisherService, Services, end_after_fault, end_in_order
 from satellite.app.voice import VoiceRoom
 from satellite.backends.base import BackendSession
 from satellite.config.model import Config
@@ -31,14 +31,14 @@ from satellite.homeassistant.topics import Topics
 from satellite.ports import ServiceNotifier
 from satellite.runtime.control import Control, ControlPorts, Rooms
 from satellite.runtime.floor import Floor
-from satellite.runtime.health import HealthMeter
+from satellite.runtime.health import HealthMeter, Outgoing
 from satellite.runtime.listener import Listener
 from satellite.runtime.pulse import Pulse
 from satellite.runtime.reporter import Reporter
 from satellite.runtime.router import Router
 from satellite.runtime.settings import RuntimeSettings
 from satellite.runtime.speaker import Speaker, SpeakerSettings
-from satellite.runtime.supervisor import StopCause, Supervisor
+from satellite.runtime.supervisor import Endings, StopCause, Supervisor
 from satellite.runtime.uplink import Uplink, UplinkParts
 
 log = logging.getLogger(__name__)
@@ -91,9 +91,13 @@ class App:
             self._speaker.sound,
             lambda source, reason: self._reporter.command_refused(CommandRefused("play", source, reason)),
         )
-        self._supervisor = Supervisor(self._services(), self._stop_in_order)
+        self._rooms = Rooms(self._listener, self._uplink, self._speaker, self._floor)
+        link = self._publisher
+        outgoing = Outgoing(self._outbox.__len__, (lambda: link.vital) if isinstance(link, MqttLink) else None)
+        self._health = HealthMeter(self._rooms, outgoing, process_figures, self._clock)
+        endings = Endings(self._stop_in_order, lambda: end_after_fault(self._publisher))
+        self._supervisor = Supervisor(self._services(), endings)
         self._control = self._make_control(settings)
-        self._health = HealthMeter(self._listener, self._uplink, self._outbox.__len__, process_figures, self._clock)
         self._hurry = asyncio.Event()
         self._join(settings)
 
@@ -135,7 +139,6 @@ class App:
         return self._voice.make_session(backlog, self._control.settings)
 
     def _make_control(self, settings: RuntimeSettings) -> Control:
-        rooms = Rooms(self._listener, self._uplink, self._speaker, self._floor)
         ports = ControlPorts(
             report=self._reporter,
             store=self._adopt_settings,
@@ -143,7 +146,7 @@ class App:
             restart=lambda: self._supervisor.stop(StopCause.RESTART),
             play=self._sounds.request,
         )
-        return Control(settings, rooms, ports)
+        return Control(settings, self._rooms, ports)
 
     def _services(self) -> dict[str, Callable[[], Awaitable[None]]]:
         return {
@@ -152,11 +155,7 @@ class App:
             "speaker": self._speaker.run,
             "listener": self._listen,
             "sounds": self._sounds.run,
-            "pulse": Pulse(
-                self._reporter.standing.publish_health,
-                lambda: self._health.is_alive(is_muted=self._control.settings.mute),
-                self._around.notifier,
-            ).run,
+            "pulse": Pulse(self._reporter.standing.publish_health, self._health.stuck, self._around.notifier).run,
         }
 
     def _join(self, settings: RuntimeSettings) -> None:

@@ -66,6 +66,11 @@ async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCa
     return await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
 
 
+async def end_after_fault(publisher: PublisherService) -> None:
+    """Publish what is left and say offline, as far as that still can be done."""
+    await publisher.close(timeout_s=GOODBYE_WITHIN_S)
+
+
 async def _wait_for_everything(services: Services, supervisor: Supervisor, hurry: asyncio.Event) -> None:
     async def everything() -> None:
         await supervisor.ended("uplink", INPUT_ENDED_WITHIN_S)

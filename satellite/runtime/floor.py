@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from satellite.core.turn import Release, StartPlayback, Suppress, TurnPolicy
+from satellite.core.turn import Release, StartPlayback, Suppress, TurnPolicy, TurnState
 from satellite.ports import Clock
 from satellite.runtime.alarm import Alarm
 
@@ -18,6 +18,11 @@ class Floor:
         self.on_release: Callable[[float], None] = _ignore
         self.on_start_playback: Callable[[], None] = _nothing
         self.on_cut_playback: Callable[[str], None] = _ignore
+
+    @property
+    def state(self) -> TurnState:
+        """What the loudspeaker does, as far as it was told."""
+        return self._policy.state
 
     def speech_waiting(self) -> None:
         """Speech is ready to be played."""

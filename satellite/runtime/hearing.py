@@ -50,6 +50,11 @@ class Hearing:
         """True while somebody is heard speaking."""
         return bool(self._utterance_id)
 
+    @property
+    def heard_samples(self) -> int:
+        """How much went through the gate so far."""
+        return self._gate.position
+
     def block(self, block: CaptureBlock) -> None:
         """Hear one block."""
         at = block.captured_at

@@ -10,11 +10,17 @@ from typing import Protocol
 from satellite.core.audio import SAMPLE_BYTES, CaptureBlock
 from satellite.core.backoff import Backoff
 from satellite.core.gate import EndReason, VadGate
-from satellite.errors import DeviceError, ErrorCategory
+from satellite.core.liveness import Vital
+from satellite.errors import DeviceError, ErrorCategory, MediaError
 from satellite.ports import CaptureSource, Clock, Detector
 from satellite.runtime.hearing import Hearing, UtteranceSink
 
 log = logging.getLogger(__name__)
+
+CAPTURE_PATIENCE_S = 6.0
+"""More than a device may take to open, and much more than it may be silent before it is taken for lost."""
+CLOSING_PATIENCE_S = 15.0
+"""More than a device may take to close and to be opened again."""
 
 
 class MicrophoneReport(Protocol):
@@ -76,18 +82,28 @@ class Listener:
         return self._is_waiting_for_device
 
     @property
+    def vital(self) -> Vital:
+        """Frames go through the gate, unless the device is closed on purpose or known to be gone."""
+        is_capturing = self._ended is not None and not self._ended.done()
+        done = (self.counters.opened_at, is_capturing, self._hearing.heard_samples)
+        is_due = not (self._is_muted or self._is_over or self._is_waiting_for_device)
+        return Vital(done, is_due, CAPTURE_PATIENCE_S if is_capturing else CLOSING_PATIENCE_S)
+
+    @property
     def utterances(self) -> int:
         """How many began so far."""
         return self._hearing.utterances
 
     async def run(self) -> None:
-        """Capture until the input ends (a file) or `stop` was called."""
+        """Capture until the input ends (a file) or `stop` was called. Raises what is no failure of a device."""
         while not self._is_over:
             self._kick.clear()
             if self._is_muted:
                 await self._kick.wait()
                 continue
             failure = await self._capture_once()
+            if failure is not None and not isinstance(failure, DeviceError | MediaError):
+                raise failure
             if failure is not None and not self._is_over:
                 await self._wait_for_device(failure)
 

@@ -39,6 +39,8 @@ class Loudspeaker:
         self._heard: Passage | None = None
         self._is_sounding = False
         self.volume_percent = 80
+        self.parts = 0
+        """Handed over so far."""
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +62,7 @@ class Loudspeaker:
         for part in _parts(piece):
             piece.passage.played_ms += len(part) / SAMPLE_BYTES * 1000 / piece.rate_hz
             await self._sink.write(scale(part, self.volume_percent))
+            self.parts += 1
             self._hears(piece.passage)
 
     async def drain(self) -> None:

@@ -1,30 +1,41 @@
-"""Pulse: publishes health at a steady pace, and feeds the watchdog while the pipeline moves."""
+"""Pulse: looks whether the pipeline moves, feeds the watchdog while it does, and publishes health at a steady pace."""
 
 import asyncio
 from collections.abc import Callable
 
+from satellite.errors import StalledError
 from satellite.ports import ServiceNotifier
 
 HEALTH_EVERY_S = 30.0
+LOOK_EVERY_S = 1.0
 
 
 class Pulse:
-    """Beats as often as the watchdog wants, and publishes every HEALTH_EVERY_S."""
+    """Looks every LOOK_EVERY_S, beats as often as the watchdog wants, publishes every HEALTH_EVERY_S."""
 
-    def __init__(self, publish: Callable[[], None], is_alive: Callable[[], bool], notifier: ServiceNotifier) -> None:
+    def __init__(self, publish: Callable[[], None], stuck: Callable[[], str | None], notifier: ServiceNotifier) -> None:
         self._publish = publish
-        self._is_alive = is_alive
+        self._stuck = stuck
         self._notifier = notifier
 
     async def run(self) -> None:
-        """Beat for ever."""
-        pause_s = min(HEALTH_EVERY_S, self._notifier.watchdog_interval_s() or HEALTH_EVERY_S)
-        left_s = HEALTH_EVERY_S
+        """Look for ever. Raises StalledError when a part of the pipeline stands still and nobody knows why."""
+        beat_every_s = self._notifier.watchdog_interval_s() or HEALTH_EVERY_S
+        pause_s = min(LOOK_EVERY_S, beat_every_s)
+        beat_in_s, health_in_s = beat_every_s, HEALTH_EVERY_S
         while True:
             await asyncio.sleep(pause_s)
-            if self._is_alive():
+            self._look()
+            beat_in_s -= pause_s
+            health_in_s -= pause_s
+            if beat_in_s < pause_s:
+                beat_in_s += beat_every_s
                 self._notifier.watchdog()
-            left_s -= pause_s
-            if left_s <= 0:
-                left_s = HEALTH_EVERY_S
+            if health_in_s < pause_s:
+                health_in_s += HEALTH_EVERY_S
                 self._publish()
+
+    def _look(self) -> None:
+        part = self._stuck()
+        if part is not None:
+            raise StalledError(f"{part} stands still though it has work, for a reason that nothing tells")

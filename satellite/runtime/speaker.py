@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from satellite.core.events import SpeechChunk
+from satellite.core.liveness import Vital
 from satellite.errors import DeviceError
 from satellite.ports import DecoderFactory, PlaybackSink
 from satellite.runtime.floor import Floor
@@ -12,6 +13,9 @@ from satellite.runtime.intake import Piece, SpeechIntake
 from satellite.runtime.loudspeaker import Loudspeaker, SpeechReport
 
 log = logging.getLogger(__name__)
+
+PATIENCE_S = 20.0
+"""More than a loudspeaker takes to be opened, to play out what it holds, or to be taken for lost."""
 
 FLUSH_AHEAD_S = 0.1
 """The decoder is flushed this long before the device runs dry, so that the last syllable follows without a break."""
@@ -50,8 +54,21 @@ class Speaker:
         self._silent = asyncio.Event()
         self._silent.set()
         self._turn: asyncio.Timeout | None = None
+        self._is_waiting_for_floor = False
+        self._turns = self._arrivals = 0
         self._intake = SpeechIntake(make_decoder, self._arrived.set, report.speaker_failed, settings.limit_s)
         self._loudspeaker = Loudspeaker(sink, report, floor.playback_started)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while something is heard or about to be."""
+        return self._turn is not None
+
+    @property
+    def vital(self) -> Vital:
+        """Speech that came is decoded and heard, unless it waits for somebody to end speaking."""
+        done = (self._turns, self._arrivals, self._is_waiting_for_floor, self._loudspeaker.parts)
+        return Vital(done, self.is_busy and not self._is_waiting_for_floor, PATIENCE_S)
 
     @property
     def volume_percent(self) -> int:
@@ -112,11 +129,12 @@ class Speaker:
     async def _take_turn(self) -> None:
         """One run of sound: from the first piece to the drained device, or until it is cut."""
         self._may_start.clear()
+        self._turns += 1
         try:
             async with asyncio.timeout(None) as self._turn:
                 if await self._fill():
                     self._floor.speech_waiting()
-                    await self._may_start.wait()
+                    await self._floor_is_ours()
                     await self._play()
             self._loudspeaker.end()
         except TimeoutError:
@@ -128,11 +146,18 @@ class Speaker:
             self._report.speaker_failed(str(error))
         finally:
             self._turn = None
+            self._is_waiting_for_floor = False
         self._intake.passage_ended()
         if self._may_start.is_set():
             self._floor.playback_drained()
         else:
             self._floor.speech_gone()
+
+    async def _floor_is_ours(self) -> None:
+        """Wait until whoever speaks has ended."""
+        self._is_waiting_for_floor = True
+        await self._may_start.wait()
+        self._is_waiting_for_floor = False
 
     async def _fill(self) -> bool:
         """Let the jitter buffer fill, to ride out gaps of arrival; False when nothing comes out of the decoder."""
@@ -172,5 +197,6 @@ class Speaker:
         return True
 
     def _announce(self) -> None:
+        self._arrivals += 1
         self._silent.clear()
         self._arrived.set()

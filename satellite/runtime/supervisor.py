@@ -4,6 +4,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -18,17 +19,24 @@ class StopCause(enum.Enum):
     RESTART = "restart"
 
 
-class Supervisor:
-    """Runs services in one TaskGroup until `stop`; one that raises ends them all. Runs once."""
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """What is done at the end, while all services still run that can."""
 
-    def __init__(
-        self,
-        services: Mapping[str, Callable[[], Awaitable[None]]],
-        stop_in_order: Callable[[StopCause], Awaitable[None]],
-    ) -> None:
+    in_order: Callable[[StopCause], Awaitable[None]]
+    after_fault: Callable[[], Awaitable[None]]
+    """A last word to the world; has its own limits of time."""
+
+
+class Supervisor:
+    """Runs services in one TaskGroup until `stop`, or until something raises that nobody expected. Runs once."""
+
+    def __init__(self, services: Mapping[str, Callable[[], Awaitable[None]]], endings: Endings) -> None:
         self._services = services
-        self._stop_in_order = stop_in_order
+        self._endings = endings
         self._stopped: asyncio.Future[StopCause] | None = None
+        self._failed = asyncio.Event()
+        self._faults: list[Exception] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def stop(self, cause: StopCause) -> None:
@@ -36,34 +44,52 @@ class Supervisor:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(cause)
 
-    def fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """The loop's exception handler: a call-back that raises is a bug and ends everything, as in a service."""
+    def fail(self, error: Exception) -> None:
+        """Something raised what nobody expected, which is a bug: everything ends."""
+        self._faults.append(error)
+        self._failed.set()
+
+    def complaint(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's exception handler: a call-back that raises is a bug as it is in a service."""
         error = context.get("exception")
-        if isinstance(error, Exception) and self._stopped is not None and not self._stopped.done():
-            self._stopped.set_exception(error)
+        if isinstance(error, Exception):
+            self.fail(error)
         else:
             loop.default_exception_handler(context)
 
     async def run(self) -> StopCause:
-        """Run until stopped; returns why. Raises an ExceptionGroup with what a service or a call-back raised."""
+        """Run until stopped; returns why. Raises an ExceptionGroup of all that was not expected."""
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
-        loop.set_exception_handler(self.fault)
+        loop.set_exception_handler(self.complaint)
         async with asyncio.TaskGroup() as group:
             for name, service in self._services.items():
-                self._tasks[name] = group.create_task(_run(service), name=f"satellite.{name}")
-            cause = await self._stopped
-            log.info("stopping (%s)", cause.value)
-            await self._stop_in_order(cause)
-            for task in self._tasks.values():
+                self._tasks[name] = group.create_task(self._guarded(service), name=f"satellite.{name}")
+            ending = group.create_task(self._guarded(self._end_in_order), name="satellite.ending")
+            failing = group.create_task(self._failed.wait(), name="satellite.failing")
+            await asyncio.wait({ending, failing}, return_when=asyncio.FIRST_COMPLETED)
+            if self._faults:
+                ending.cancel()
+                await self._guarded(self._endings.after_fault)
+            for task in (ending, failing, *self._tasks.values()):
                 task.cancel()
-        return cause
+        if self._faults:
+            raise ExceptionGroup("the run was ended by a fault", self._faults)
+        return self._stopped.result()
 
     async def ended(self, name: str, timeout_s: float) -> bool:
         """Wait for a service to end by itself; False when it did not in time."""
         done, _ = await asyncio.wait([self._tasks[name]], timeout=timeout_s)
         return bool(done)
 
+    async def _end_in_order(self) -> None:
+        assert self._stopped is not None  # noqa: S101 - made by `run`
+        cause = await self._stopped
+        log.info("stopping (%s)", cause.value)
+        await self._endings.in_order(cause)
 
-async def _run(service: Callable[[], Awaitable[None]]) -> None:
-    await service()
+    async def _guarded(self, service: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await service()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is kept, told, and ends the run
+            self.fail(error)

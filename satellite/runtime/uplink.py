@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from satellite.backends.base import BackendSession
+from satellite.backends.base import BackendSession, SessionState
 from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import Backlog, Dropped, UtteranceEnd
 from satellite.core.backoff import Backoff
@@ -19,11 +19,17 @@ from satellite.core.events import (
     UtteranceSent,
     VoiceEvent,
 )
+from satellite.core.liveness import Vital
 from satellite.errors import ErrorCategory
 from satellite.ports import Clock, VoiceLink, VoiceLinkFactory
 from satellite.runtime.meter import Percentiles
 
 log = logging.getLogger(__name__)
+
+STREAMING_PATIENCE_S = 60.0
+"""More than a link needs to find out that nothing goes through it any more."""
+SESSION_PATIENCE_S = 180.0
+"""More than any session takes to be set up, or to end in order while sound waits for the next."""
 
 
 class UplinkEvents(Protocol):
@@ -98,6 +104,7 @@ class Uplink:
         self._retry_now = asyncio.Event()
         self._failure: SessionFailed | None = None
         self._is_finishing = False
+        self._is_waiting = False
         self._was_lost = False
         self._was_spent = False
         self._told: ErrorCategory | None = None
@@ -110,6 +117,15 @@ class Uplink:
         """Audio handed to services so far, keep-alive silence included: what is billed."""
         present = self._present.session.counters.sent_samples if self._present is not None else 0
         return self.counters.streamed_samples + present
+
+    @property
+    def vital(self) -> Vital:
+        """Sound that waits is accepted, unless the service is known to be away: then the next try has its time."""
+        present = self._present
+        state = None if present is None else present.session.state
+        done = (self.counters.sessions, state, self.streamed_samples, self._is_waiting)
+        is_due = self._backlog.samples > 0 and not self._is_waiting
+        return Vital(done, is_due, STREAMING_PATIENCE_S if state is SessionState.STREAMING else SESSION_PATIENCE_S)
 
     def audio(self, chunk: AudioChunk) -> None:
         """Queue audio and get it on its way, unless the day's allowance is spent."""
@@ -199,9 +215,11 @@ class Uplink:
             log.log(level, "session %s: %s; trying again until it works", session, failure.category.value)
             self._told = failure.category
         self._retry_now.clear()
+        self._is_waiting = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait.delay_s):
                 await self._retry_now.wait()
+        self._is_waiting = False
         if wait.parked:
             self._events.parked(None)
         return not (wait.parked and self._is_finishing)

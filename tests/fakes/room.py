@@ -83,11 +83,11 @@ class ScriptedCapture:
         await asyncio.sleep(self._room.stop_s)
         self.stopped_at = asyncio.get_running_loop().time()
 
-    def fail(self, detail: str = "pulled out") -> None:
-        """The device is lost."""
+    def fail(self, failure: Exception | None = None) -> None:
+        """The device is lost, or the program behind it failed."""
         self._disarm()
         assert self._on_end is not None
-        self._on_end(DeviceError(detail))
+        self._on_end(failure or DeviceError("pulled out"))
 
     def block(self, captured_at: float, samples: int = BLOCK_SAMPLES) -> None:
         """A block comes out of turn."""

@@ -11,6 +11,7 @@ from satellite.errors import (
     MediaError,
     Problem,
     SatelliteError,
+    StalledError,
 )
 
 
@@ -58,7 +59,7 @@ def test_errors_of_peers_carry_their_category(kind: type[LinkError | BackendErro
 
 
 @pytest.mark.parametrize(
-    "kind", [ConfigError, DeviceError, MediaError, LinkError, BackendError, BrokerError, LocalMisuse]
+    "kind", [ConfigError, DeviceError, MediaError, LinkError, BackendError, BrokerError, StalledError, LocalMisuse]
 )
 def test_all_errors_raised_on_purpose_share_one_base(kind: type[Exception]) -> None:
     assert issubclass(kind, SatelliteError)

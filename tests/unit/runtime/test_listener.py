@@ -244,7 +244,7 @@ async def test_a_lost_device_is_told_and_opened_again() -> None:
     play.room.speak(60.0, in_s=1.0)
     async with running(play.listener.run):
         await pass_time(3)
-        play.room.capture.fail("the microphone was pulled out")
+        play.room.capture.fail(DeviceError("the microphone was pulled out"))
         await pass_time()
         assert play.reasons == [EndReason.DEVICE_LOST]
         assert play.room.capture.stopped_at == 1003.0
@@ -333,3 +333,19 @@ async def test_push_to_talk() -> None:
         await pass_time(2)
     assert play.reasons == [EndReason.RELEASED]
     assert play.sink.utterances[0].start_s == pytest.approx(play_wall(2.6), abs=0.11)
+
+
+@virtual
+async def test_what_is_no_failure_of_a_device_is_raised() -> None:
+    """A bug in the thread of a device would otherwise look like a device that comes and goes for ever."""
+    play = Play()
+
+    async def listen() -> None:
+        with pytest.raises(KeyError):
+            await play.listener.run()
+
+    async with running(listen):
+        await pass_time(1)
+        play.room.capture.fail(KeyError("a bug"))
+        await pass_time(1)
+    assert [detail for _, detail in play.report.told] == ["works"]

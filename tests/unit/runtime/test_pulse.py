@@ -1,8 +1,11 @@
 """Health at a steady pace, and the watchdog fed while the pipeline moves."""
 
+import asyncio
+
 import pytest
 
-from satellite.runtime.pulse import HEALTH_EVERY_S, Pulse
+from satellite.errors import StalledError
+from satellite.runtime.pulse import HEALTH_EVERY_S, LOOK_EVERY_S, Pulse
 from tests.fakes.virtual_time import pass_time, running, virtual
 
 
@@ -12,8 +15,8 @@ class Play:
     def __init__(self, interval_s: float | None) -> None:
         self.interval_s = interval_s
         self.published = self.fed = 0
-        self.is_alive = True
-        self.pulse = Pulse(self.publish, lambda: self.is_alive, self)
+        self.stuck: str | None = None
+        self.pulse = Pulse(self.publish, lambda: self.stuck, self)
 
     def publish(self) -> None:
         self.published += 1
@@ -32,7 +35,7 @@ class Play:
 
 
 @virtual
-@pytest.mark.parametrize(("interval_s", "fed"), [(None, 10), (10.0, 30), (60.0, 10)])
+@pytest.mark.parametrize(("interval_s", "fed"), [(None, 10), (10.0, 30), (60.0, 5), (0.2, 1502)])
 async def test_the_watchdog_is_fed_as_often_as_it_wants(interval_s: float | None, fed: int) -> None:
     play = Play(interval_s)
     async with running(play.pulse.run):
@@ -41,12 +44,13 @@ async def test_the_watchdog_is_fed_as_often_as_it_wants(interval_s: float | None
 
 
 @virtual
-async def test_a_pipeline_that_stands_still_does_not_feed_it_but_is_still_told_of() -> None:
+async def test_a_pipeline_that_stands_still_starves_it_at_once_and_ends_the_run() -> None:
     play = Play(10.0)
-    play.is_alive = False
-    async with running(play.pulse.run):
-        await pass_time(60.5)
-        assert (play.published, play.fed) == (2, 0)
-        play.is_alive = True
-        await pass_time(10)
-        assert play.fed == 1
+    run = asyncio.get_running_loop().create_task(play.pulse.run())
+    await pass_time(30.5)
+    assert (play.fed, run.done()) == (3, False)
+    play.stuck = "capture"
+    await pass_time(LOOK_EVERY_S)
+    assert isinstance(error := run.exception(), StalledError)
+    assert str(error).startswith("capture stands still")
+    assert play.fed == 3

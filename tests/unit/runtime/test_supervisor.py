@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from satellite.runtime.supervisor import StopCause, Supervisor
+from satellite.runtime.supervisor import Endings, StopCause, Supervisor
 from tests.fakes.virtual_time import VirtualLoop, pass_time, virtual
 
 
@@ -14,10 +14,12 @@ class Services:
     def __init__(self) -> None:
         self.story: list[str] = []
         self.fault: Exception | None = None
+        self.stop_fault: Exception | None = None
+        self.goodbye_fault: Exception | None = None
         self.stop_s = 1.0
         self.finish = asyncio.Event()
         services = {"ears": self.ears, "link": self.link, "mouth": self.mouth}
-        self.supervisor = Supervisor(services, self.stop_in_order)
+        self.supervisor = Supervisor(services, Endings(self.stop_in_order, self.say_goodbye))
 
     async def ears(self) -> None:
         await self.live("ears")
@@ -40,7 +42,15 @@ class Services:
     async def stop_in_order(self, cause: StopCause) -> None:
         self.story.append(f"stopping: {cause.value}")
         await asyncio.sleep(self.stop_s)
+        if self.stop_fault is not None:
+            raise self.stop_fault
         self.story.append("stopped")
+
+    async def say_goodbye(self) -> None:
+        self.story.append("goodbye")
+        await asyncio.sleep(0.5)
+        if self.goodbye_fault is not None:
+            raise self.goodbye_fault
 
 
 @virtual
@@ -84,7 +94,8 @@ async def test_a_service_that_raises_ends_all_and_is_raised() -> None:
         await pass_time(1)
         services.finish.set()
     assert run.result() == ["KeyError"]
-    assert sorted(services.story) == ["ears ended", "link finished", "mouth ended"]
+    assert services.story[:2] == ["link finished", "goodbye"], "the others still run: one of them says goodbye"
+    assert sorted(services.story[2:]) == ["ears ended", "mouth ended"]
 
 
 async def raises_group(supervisor: Supervisor) -> list[str]:
@@ -105,6 +116,33 @@ async def test_a_service_that_raises_during_the_stop_cuts_it_short() -> None:
         services.finish.set()
     assert run.result() == ["KeyError"]
     assert "stopped" not in services.story
+    assert "goodbye" in services.story
+
+
+@virtual
+async def test_a_bug_in_the_ordered_stop_ends_all_too() -> None:
+    services = Services()
+    services.stop_fault = OverflowError("a bug")
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        services.supervisor.stop(StopCause.SIGNAL)
+    assert run.result() == ["OverflowError"]
+    assert services.story[-3:] == ["goodbye", "ears ended", "mouth ended"]
+
+
+@virtual
+async def test_all_that_went_wrong_is_raised_together() -> None:
+    services = Services()
+    services.fault = KeyError("a bug")
+    services.goodbye_fault = ValueError("another")
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        services.finish.set()
+        await pass_time(0.2)
+        asyncio.get_running_loop().call_soon([].pop)
+    assert run.result() == ["KeyError", "IndexError", "ValueError"]
 
 
 @virtual
@@ -116,16 +154,28 @@ async def test_a_call_back_that_raises_ends_all_too() -> None:
         await pass_time()
         loop.call_soon([].pop)
     assert run.result() == ["IndexError"]
-    assert sorted(services.story) == ["ears ended", "mouth ended"]
+    assert services.story == ["goodbye", "ears ended", "mouth ended"]
+
+
+@virtual
+async def test_a_call_back_that_raises_during_the_stop_is_not_forgotten() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        services.supervisor.stop(StopCause.SIGNAL)
+        await pass_time(0.5)
+        asyncio.get_running_loop().call_soon([].pop)
+    assert run.result() == ["IndexError"]
+    assert "stopped" not in services.story
 
 
 def test_what_the_loop_complains_about_otherwise_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     services = Services()
     loop = VirtualLoop()
-    services.supervisor.fault(loop, {"message": "something odd"})
-    services.supervisor.fault(loop, {"message": "too early", "exception": KeyError("a bug")})
+    services.supervisor.complaint(loop, {"message": "something odd"})
     loop.close()
-    assert [record.message.splitlines()[0] for record in caplog.records] == ["something odd", "too early"]
+    assert [record.message.splitlines()[0] for record in caplog.records] == ["something odd"]
 
 
 @virtual
