@@ -49,7 +49,8 @@ class DeepLEmulator:
         await self._rest.listen(self._settings.http_port)
         await self._listen_socket()
         scheme = "ws" if self._tls is None else "wss"
-        self._service.streaming_url = f"{scheme}://{self._settings.host}:{self._socket_port}{CONNECT_PATH}"
+        where = self._settings.advertised or f"{self._settings.host}:{self._socket_port}"
+        self._service.streaming_url = f"{scheme}://{where}{CONNECT_PATH}"
         for fault in self._settings.faults:
             self.inject(fault)
         return self
@@ -73,6 +74,11 @@ class DeepLEmulator:
     def base_url(self) -> str:
         """Where the REST half answers."""
         return f"{'http' if self._tls is None else 'https'}://{self._settings.host}:{self._rest.port}"
+
+    @property
+    def socket_port(self) -> int:
+        """Where the WebSocket half listens."""
+        return self._socket_port
 
     @property
     def api_key(self) -> str:

@@ -47,13 +47,15 @@ class Variants:
 class EmulatorSettings:
     """One emulator; port 0 lets the system choose. `resend_window_s` None is half the recording's length.
 
-    `keep_audio` False forgets audio and messages, for runs of many hours.
+    `keep_audio` False forgets audio and messages, for runs of many hours. `advertised` is the host and port that the
+    streaming URL names instead of its own, for something in between.
     """
 
     api_key: str = "emulated-deepl-key"
     host: str = "127.0.0.1"
     http_port: int = 0
     ws_port: int = 0
+    advertised: str = ""
     recording: Path | None = None
     labels: Path | None = None
     recogniser: str = "auto"

@@ -162,6 +162,12 @@ class Card:
                 # libasound aborts the program when a write to its file fails
                 os.close(self._mic)
                 self._is_stalled = self._is_unplugged = True
+            case "replug":
+                self._mic = os.open(self._directory / "mic", os.O_RDWR | os.O_NONBLOCK)
+                self._is_stalled = self._is_unplugged = False
+            case "where":
+                name, _, at = self._saying or ("", b"", 0)
+                report("where", name=name, at_bytes=at)
             case other:
                 raise ValueError(other)
         report("done", order=order["do"])
@@ -267,9 +273,22 @@ class VirtualCard:
         """Both sides move again."""
         self._order("resume")
 
+    def say_raw(self, raw: Path, name: str) -> None:
+        """Queue a file of PCM in the card's microphone format, which stays where it is."""
+        self._order("say", name=name, raw=str(raw))
+
+    def where(self) -> dict[str, Any]:
+        """What the microphone hears now: `name` ("" is silence) and `at_bytes` in it, with both clocks."""
+        self._order("where")
+        return self.wait_for("where")
+
     def unplug(self) -> None:
-        """The microphone is gone for good, the loudspeaker stalls (`resume` frees it)."""
+        """The microphone is gone until `replug`, the loudspeaker stalls (`resume` frees it)."""
         self._order("unplug")
+
+    def replug(self) -> None:
+        """The microphone is back under its name, and both sides move."""
+        self._order("replug")
 
     @property
     def played(self) -> bytes:

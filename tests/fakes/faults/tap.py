@@ -1,0 +1,51 @@
+"""The tap between satellite and service: what the service really said, and which sound really reached it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.fakes.faults.speech import Reached
+from tests.fakes.faults.wire import FrameReader, audio_of, concluded_in, parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A concluded segment that was handed to the satellite's socket."""
+
+    topic: str
+    text: str
+    at_s: float
+    connection: int
+
+
+class Tap:
+    """An observer of the relay in front of the service's sockets."""
+
+    def __init__(self, reached: Reached, clock: Callable[[], float]) -> None:
+        self.sent: list[Sent] = []
+        self.audio_bytes = 0
+        self.audio_at_s = 0.0
+        """When sound last reached the service."""
+        self._reached = reached
+        self._clock = clock
+        self._readers: dict[tuple[int, bool], FrameReader] = {}
+
+    def __call__(self, connection: int, is_upstream: bool, data: bytes) -> None:
+        """Bytes are passed on."""
+        key = connection, is_upstream
+        if key not in self._readers:
+            for old in [known for known in self._readers if known[0] < connection - 3]:
+                del self._readers[old]
+            self._readers[key] = FrameReader()
+        now = self._clock()
+        for message in self._readers[key].feed(data):
+            value = parsed(message)
+            if is_upstream:
+                self._heard(connection, audio_of(value), now)
+            else:
+                self.sent += [Sent(topic, text, now, connection) for topic, text in concluded_in(value) if text]
+
+    def _heard(self, connection: int, pcm: bytes, now: float) -> None:
+        if pcm:
+            self.audio_bytes += len(pcm)
+            self.audio_at_s = now
+            self._reached.audio(connection, pcm, now)
