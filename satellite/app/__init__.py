@@ -29,6 +29,7 @@ from satellite.core.turn import TurnPolicy
 from satellite.homeassistant.commands import Command, CommandRefused
 from satellite.homeassistant.topics import Topics
 from satellite.ports import ServiceNotifier
+from satellite.runtime.command_queue import CommandQueue
 from satellite.runtime.control import Control, ControlPorts, Rooms
 from satellite.runtime.floor import Floor
 from satellite.runtime.health import HealthMeter, Outgoing
@@ -98,6 +99,7 @@ class App:
         endings = Endings(self._stop_in_order, lambda: end_after_fault(self._publisher))
         self._supervisor = Supervisor(self._services(), endings)
         self._control = self._make_control(settings)
+        self._commands = CommandQueue(self._control.handle, self._clock)
         self._hurry = asyncio.Event()
         self._join(settings)
 
@@ -205,7 +207,7 @@ class App:
         self._reporter.standing.republish()
 
     def _obey(self, command: Command | CommandRefused) -> None:
-        self._control.handle(command)
+        self._commands.put(command)
 
     def _terminate(self) -> None:
         """First signal: stop in order, soon. The second finds the default action and ends the process at once."""
