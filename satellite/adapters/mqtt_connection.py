@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from satellite.adapters.fair_queue import FairQueue
 from satellite.adapters.mqtt_settings import MqttSettings, tls_context
 from satellite.errors import BrokerError, ErrorCategory, LocalMisuse
 from satellite.homeassistant.messages import Message
@@ -28,7 +29,7 @@ INCOMING_BYTES_MAX = 64 * 1024
 PACKET_OVERHEAD_BYTES = 64
 
 # The library tells of every refused try at error level; what matters of it comes back as BrokerError.
-_quiet = logging.getLogger(f"{__name__}.wire")
+_quiet = logging.getLogger("aiomqtt.wire")
 _quiet.setLevel(logging.CRITICAL)
 
 
@@ -153,6 +154,7 @@ class MqttConnection:
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
+            queue_type=FairQueue,
             max_queued_incoming_messages=INCOMING_MESSAGES_MAX,
             properties=_connect_properties() if self._is_version_5 else None,
             tls_context=context,
