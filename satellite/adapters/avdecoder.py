@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from satellite.adapters.containers import Container, HeaderKeeper
+from satellite.adapters.sound import RATES_HZ
 
 if TYPE_CHECKING:
     import av
@@ -27,6 +28,10 @@ PIECE_MS = 100
 _BEGINNING_BYTES = 8  # enough to tell the beginning of any container
 
 _OPUS_HEAD, _OPUS_TAGS = b"OpusHead", b"OpusTags"
+
+
+class _UnfitFrameError(ValueError):
+    """Decoded audio that would last for hours: a few bytes at a rate of some hertz."""
 
 
 class _Boundary:
@@ -161,12 +166,19 @@ class _Mono:
         self._rate_hz = rate_hz
         self._outlet = outlet
         self._resampler: av.AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
         self.has_written = False
 
     def write(self, frame: "av.AudioFrame") -> None:
-        """Pass a decoded frame on."""
+        """Pass a decoded frame on. Raises ValueError for one that cannot be."""
         import av  # noqa: PLC0415 - loaded only when used
 
+        if frame.sample_rate not in RATES_HZ:
+            raise _UnfitFrameError
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._form:  # a resampler takes frames of one form only
+            self.finish()
+            self._form = form
         self.has_written = True
         if self._resampler is None:
             self._resampler = av.AudioResampler(format="s16", layout="mono", rate=self._rate_hz)
@@ -232,20 +244,24 @@ class ContainerPump:
 
         faults = 0
         try:
-            with av.open(file, "r", format=self._container.format_name) as demuxer:
+            # titles and the like may be in any encoding
+            with av.open(file, "r", format=self._container.format_name, metadata_errors="replace") as demuxer:
                 stream = demuxer.streams.audio[0]
-                codec = self._codec = self._codec or self._begun(stream.codec_context)
+                known: av.AudioCodecContext | None = stream.codec_context
+                if known is None:  # a codec that libav does not know
+                    return 1
+                codec = self._codec = self._codec or self._begun(known)
                 for packet in demuxer.demux(stream):
                     if not packet.size:  # the demuxer is at its end, the codec is not
                         break
                     try:
                         for frame in codec.decode(packet):
                             mono.write(frame)
-                    except av.FFmpegError:
+                    except (av.FFmpegError, ValueError):
                         faults += 1
         except av.EOFError:
             return faults  # nothing but a header came before the boundary
-        except (av.FFmpegError, IndexError):
+        except (av.FFmpegError, IndexError, ValueError):
             return faults + 1
         return faults
 
@@ -305,7 +321,7 @@ class OpusPacketPump:
         while unit := self._next(inbox, outlet):
             try:
                 self._decode(unit, mono)
-            except av.FFmpegError:
+            except (av.FFmpegError, ValueError):
                 faults += 1
         mono.finish()
         return faults

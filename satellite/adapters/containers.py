@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_HEADER_BYTES = 256 * 1024
+LOOK_AGAIN_AT = 1.25
+"""Times as much as at the last look for the end of a header."""
 
 _OGG_PAGE_BYTES = 27  # RFC 3533 section 6: the fixed part of a page header
 _OGG_FIRST_PAGE = 0x02
@@ -39,12 +41,19 @@ class HeaderKeeper:
         self._given = given
         self._seen = bytearray()
         self._is_found = False
+        self._looked_at_bytes = 0
 
     def see(self, data: bytes) -> None:
         """More bytes of the stream, from its beginning on."""
         if self._is_found:
             return
         self._seen += data
+        # a look costs the whole of what was seen, and a stream may come byte by byte
+        if len(self._seen) >= self._looked_at_bytes * LOOK_AGAIN_AT:
+            self._look()
+
+    def _look(self) -> None:
+        self._looked_at_bytes = len(self._seen)
         try:
             length = self._container.header_bytes(bytes(self._seen))
         except NotThisContainerError:
@@ -59,10 +68,13 @@ class HeaderKeeper:
         """A new stream begins."""
         self._seen.clear()
         self._is_found = False
+        self._looked_at_bytes = 0
 
     @property
     def header(self) -> bytes:
         """The header, or as much of it as was seen."""
+        if not self._is_found and len(self._seen) > self._looked_at_bytes:
+            self._look()
         return bytes(self._seen)
 
     def _settle(self, header: bytes) -> None:

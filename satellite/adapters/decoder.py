@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from satellite.adapters.containers import FLAC, MATROSKA, MPEG_TS, OGG, Container
+from satellite.adapters.sound import RATES_HZ
 from satellite.errors import MediaError
 from satellite.ports import SpeechDecoder
 
@@ -84,9 +85,11 @@ def _make_av_decoder(
 
 
 def _rate(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit() or int(text) == 0:
+    # so few digits: Python refuses to read numbers of thousands of them
+    rate_hz = int(text) if text is not None and len(text) <= 6 and text.isascii() and text.isdigit() else 0
+    if rate_hz not in RATES_HZ:
         raise MediaError("PCM speech without a sample rate cannot be played")
-    return int(text)
+    return rate_hz
 
 
 def _printable(text: str) -> str:

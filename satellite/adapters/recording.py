@@ -10,10 +10,9 @@ from typing import BinaryIO
 
 from satellite.adapters.conversion import CaptureConversion, pick_channel, to_16_bit
 from satellite.adapters.riff import WavHeader, read_header
+from satellite.adapters.sound import RATES_HZ
 from satellite.errors import MediaError
 
-RATES_HZ = range(1_000, 384_001)
-"""Beyond these a header is broken, or made to have a few bytes last for days."""
 CHANNELS_MAX = 64
 SOUND_S_MAX = 600.0
 

@@ -13,6 +13,8 @@ OPEN_WITHIN_S = 5.0
 """Longest wait for a device to open; PortAudio tries every PCM there is, which takes seconds on a small board."""
 MAX_QUEUED_S = 0.2
 """Speech handed over and not heard yet, above which `write` waits."""
+RATES_HZ = range(1_000, 384_001)
+"""Beyond these a header is broken, or made to have a few bytes last for days."""
 
 Direction = Literal["capture", "playback"]
 EPIPE = 32

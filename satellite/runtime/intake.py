@@ -12,6 +12,9 @@ from satellite.ports import DecoderFactory, SpeechDecoder
 
 log = logging.getLogger(__name__)
 
+LIMIT_DECODED = 3
+"""Times the limit: a message or two may hold more speech than may wait, and is decoded long after it was taken."""
+
 
 @dataclass(slots=True)
 class Passage:
@@ -181,8 +184,14 @@ class SpeechIntake:
         return passage
 
     def _decoded(self, pcm: bytes) -> None:
-        if self._decoder is not None and self._feeding is not None and pcm:
-            self._push(Piece(self._feeding, pcm, self._decoder.rate_hz))
+        if self._decoder is None or self._feeding is None or not pcm:
+            return
+        if self.seconds > LIMIT_DECODED * self._limit_s:
+            if not self._is_refusing:
+                self._is_refusing = True
+                self._fail(f"one piece of speech fills more than {self.seconds:.0f} s, the rest of it is dropped")
+            return
+        self._push(Piece(self._feeding, pcm, self._decoder.rate_hz))
 
     def _push(self, piece: Piece) -> None:
         self._pieces.append(piece)

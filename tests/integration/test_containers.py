@@ -1,6 +1,7 @@
 """Where the header of each container ends."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,22 @@ def test_a_header_without_end_leaves_the_given_one() -> None:
     assert keeper.header == b"\x1a\x45\xdf\xa3"
     keeper.see(bytes(MAX_HEADER_BYTES))
     assert keeper.header == b"given"
+
+
+@pytest.mark.parametrize("content_type", STREAMS)
+def test_a_stream_that_comes_byte_by_byte_is_not_searched_at_each(content_type: str) -> None:
+    media, looks = make_media(content_type), 0
+    container = STREAMS[content_type]
+
+    def counted(stream: bytes) -> int | None:
+        nonlocal looks
+        looks += 1
+        return container.header_bytes(stream[:20])
+
+    keeper = HeaderKeeper(replace(container, header_bytes=counted), b"given")
+    for byte in media.headers[0][:20] + bytes(20_000):
+        keeper.see(bytes([byte]))
+    assert looks < 100
 
 
 def test_a_header_cut_in_the_middle_is_as_much_as_was_seen() -> None:

@@ -1,13 +1,16 @@
 """Speech decoders with a human voice in every published content type."""
 
 import asyncio
+import fractions
 import functools
+import io
 import logging
 import random
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,6 +66,22 @@ class Ear:
             place = self.samples[start : start + len(reference) + reach]
             assert correlation(reference, place, reach) >= 0.9
             start += len(reference)
+
+
+def slow_flac(rate_hz: int) -> bytes:
+    """Three frames of silence, each of 192 samples or more."""
+    sink = io.BytesIO()
+    with av.open(sink, "w", format="flac") as muxer:
+        stream = muxer.add_stream("flac", rate=rate_hz, layout="mono")
+        stream.codec_context.open()
+        samples = stream.codec_context.frame_size
+        for number in range(3):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, samples), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate_hz, number * samples
+            frame.time_base = fractions.Fraction(1, rate_hz)
+            muxer.mux(stream.encode(frame))
+        muxer.mux(stream.encode(None))
+    return sink.getvalue()
 
 
 def decoder_threads() -> list[threading.Thread]:
@@ -327,6 +346,45 @@ async def test_more_than_can_be_kept_is_refused_and_counted() -> None:
     ear.decoder.close()
 
 
+async def test_speech_that_would_last_for_hours_is_no_speech() -> None:
+    ear = Ear("audio/flac")
+    ear.decoder.feed([slow_flac(8)])
+    await ear.decoder.flush()
+    ear.decoder.close()
+    assert (ear.heard_ms, faults(ear.decoder)) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "is_heard"), [(b"Lavf", b"\xff\xa3\xb2\x89", True), (b"A_OPUS", b"A_XPUS", False)]
+)
+async def test_a_container_may_hold_what_nobody_understands(
+    written: bytes, instead: bytes, is_heard: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = media("audio/x-matroska;codecs=opus")
+    assert written in stream.headers[0]
+    ear = Ear(stream.content_type)
+    ear.decoder.feed([stream.headers[0].replace(written, instead), *stream.pieces[0]])
+    await ear.decoder.flush()
+    ear.decoder.close()
+    assert (ear.heard_ms > 1_000, faults(ear.decoder) == 0) == (is_heard, is_heard)
+    assert "failed" not in caplog.text
+
+
+async def test_sound_that_changes_its_rate_in_the_middle_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    def slower(unit: bytes) -> bytes:
+        """The AAC frame in this unit, claiming 16 kHz (ISO 14496-3 section 1.A.3.2.1)."""
+        at = unit.index(b"\xff\xf1") + 2
+        return unit[:at] + bytes([(unit[at] & 0xC3) | 8 << 2]) + unit[at + 1 :]
+
+    stream = media("video/mp2t;codecs=aac")
+    ear = Ear(stream.content_type)
+    ear.decoder.feed([*stream.pieces[0], *map(slower, stream.pieces[1])])
+    await ear.decoder.flush()
+    ear.decoder.close()
+    assert ear.heard_ms > 2_200
+    assert "failed" not in caplog.text
+
+
 # --- choosing -----------------------------------------------------------------------------------------------
 
 
@@ -357,6 +415,7 @@ def test_parameters_are_a_set() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "text/plain", "audio/mpeg", "audio/ogg;codecs=theora", "audio/pcm", "audio/pcm;rate=x", "audio/pcm;rate=0",
+     "audio/pcm;rate=999", "audio/pcm;rate=24000000", f"audio/pcm;rate={'9' * 5_000}",
      "audio/pcm;encoding=f32le;rate=16000", "a\nb"],
 )  # fmt: skip
 async def test_what_cannot_be_decoded_is_refused_in_a_sentence(text: str) -> None:

@@ -237,3 +237,16 @@ async def test_a_decoder_that_speaks_after_its_end_is_not_heard() -> None:
     decoder.is_closed = False
     decoder.feed((b"x" * 320, b""))
     assert play.intake.is_empty
+
+
+@virtual
+async def test_one_piece_of_speech_that_fills_more_than_its_share_is_cut_and_told_once() -> None:
+    play = Play(limit_s=1.0)
+    assert play.speak(*"a" * 50, text="Eins.")
+    assert play.intake.seconds < 3.2
+    assert len(play.failures) == 1
+    assert not play.speak("b")
+    play.popped()
+    assert play.speak("c", "d", text="Zwei.")
+    assert ("u1", "c") in play.popped()
+    assert len(play.failures) == 1
