@@ -12,6 +12,14 @@ from satellite.ports import DecoderFactory, SpeechDecoder
 
 log = logging.getLogger(__name__)
 
+PIECES_MAX = 6_000
+"""Decoded pieces that may wait, however short they are: 60 s of 10 ms."""
+HELD_BYTES_MAX = 8 * 1024 * 1024
+"""Speech that may wait for the decoder before it, whatever length the service says it has."""
+UNIT_BYTES = 64
+"""What a unit costs besides its bytes."""
+TEXT_CHARACTERS_MAX = 16_384
+"""Text remembered of one passage: more than anybody says in an hour."""
 LIMIT_DECODED = 3
 """Times the limit: a message or two may hold more speech than may wait, and is decoded long after it was taken."""
 
@@ -63,6 +71,7 @@ class SpeechIntake:
         self._is_refusing = False
         self._is_new_stream = False
         self._is_unflushed = False
+        self._held_bytes = 0
         self.seconds = 0.0
 
     @property
@@ -92,6 +101,7 @@ class SpeechIntake:
             return False
         if self._held or (self._is_unflushed and self._begins_anew(chunk)):
             self._held.append((chunk, utterance_id))
+            self._held_bytes += _bytes_of(chunk)
             return True
         return self._feed(chunk, utterance_id)
 
@@ -114,6 +124,7 @@ class SpeechIntake:
         self._is_refusing = True
         self._pieces.clear()
         self._held.clear()
+        self._held_bytes = 0
         self._feeding = None
         self.seconds = 0.0
         self.close()
@@ -134,7 +145,9 @@ class SpeechIntake:
         if self._decoder is not None:
             await self._decoder.flush()
         while self._held and not (self._is_unflushed and self._begins_anew(self._held[0][0])):
-            self._feed(*self._held.popleft())
+            chunk, utterance_id = self._held.popleft()
+            self._held_bytes -= _bytes_of(chunk)
+            self._feed(chunk, utterance_id)
         return bool(self._pieces)
 
     def close(self) -> None:
@@ -146,7 +159,9 @@ class SpeechIntake:
 
     @property
     def _is_full(self) -> bool:
-        return self.seconds + sum(chunk.duration_ms for chunk, _ in self._held) / 1000 > self._limit_s
+        held_s = sum(chunk.duration_ms for chunk, _ in self._held) / 1000
+        is_crowded = len(self._pieces) >= PIECES_MAX or self._held_bytes > HELD_BYTES_MAX
+        return is_crowded or self.seconds + held_s > self._limit_s
 
     def _begins_anew(self, chunk: SpeechChunk) -> bool:
         """True when the decoder there is cannot go on with this: a changed type, or headers, begin a new stream."""
@@ -157,7 +172,7 @@ class SpeechIntake:
         if decoder is None:
             return False
         passage = self._passage_for(chunk, utterance_id)
-        passage.text += chunk.text or ""
+        passage.text = (passage.text + (chunk.text or ""))[:TEXT_CHARACTERS_MAX]
         passage.announced_ms += chunk.duration_ms
         self._is_unflushed = True
         decoder.feed(chunk.data)
@@ -186,10 +201,10 @@ class SpeechIntake:
     def _decoded(self, pcm: bytes) -> None:
         if self._decoder is None or self._feeding is None or not pcm:
             return
-        if self.seconds > LIMIT_DECODED * self._limit_s:
+        if self.seconds > LIMIT_DECODED * self._limit_s or len(self._pieces) >= PIECES_MAX:
             if not self._is_refusing:
                 self._is_refusing = True
-                self._fail(f"one piece of speech fills more than {self.seconds:.0f} s, the rest of it is dropped")
+                self._fail("one piece of speech is longer than may wait, the rest of it is dropped")
             return
         self._push(Piece(self._feeding, pcm, self._decoder.rate_hz))
 
@@ -201,3 +216,8 @@ class SpeechIntake:
     def _fail(self, detail: str) -> None:
         log.warning("speaker: %s", detail)
         self._on_failure(detail)
+
+
+def _bytes_of(chunk: SpeechChunk) -> int:
+    """What holding a chunk costs."""
+    return sum(len(unit) + UNIT_BYTES for unit in (*chunk.headers, *chunk.data))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from satellite.core.events import SpeechChunk
-from satellite.runtime.intake import SpeechIntake
+from satellite.runtime.intake import HELD_BYTES_MAX, PIECES_MAX, TEXT_CHARACTERS_MAX, UNIT_BYTES, SpeechIntake
 from tests.fakes.decoders import Decoders
 from tests.fakes.stage import pcm, spoken
 from tests.fakes.virtual_time import virtual
@@ -250,3 +250,44 @@ async def test_one_piece_of_speech_that_fills_more_than_its_share_is_cut_and_tol
     assert play.speak("c", "d", text="Zwei.")
     assert ("u1", "c") in play.popped()
     assert len(play.failures) == 1
+
+
+@virtual
+async def test_crumbs_of_speech_are_counted_as_well_as_seconds() -> None:
+    play = Play()
+    for _ in range(2 * PIECES_MAX):
+        play.intake.speech(spoken(0.0, data=(b"ab",), text="Ja."), "u1")
+    assert play.pieces == PIECES_MAX
+    assert play.intake.seconds < 1
+    assert play.failures
+
+
+@virtual
+async def test_speech_that_says_it_has_no_length_is_held_up_to_a_bound() -> None:
+    play = Play()
+    play.speak("a", text="Eins.")
+    play.intake.stream_ended()
+    taken = sum(play.intake.speech(spoken(0.0, data=(bytes(100_000),), text="Zwei."), "u1") for _ in range(1000))
+    assert taken == HELD_BYTES_MAX // (100_000 + UNIT_BYTES) + 1
+    play.intake.drop()
+    assert play.intake.speech(spoken(0.0, data=(bytes(100_000),), text="Drei."), "u1")
+
+
+@virtual
+async def test_what_was_held_up_and_decoded_makes_room() -> None:
+    play = Play(limit_s=1e6)
+    for _ in range(200):
+        play.speak("a", text="Eins.")
+        play.intake.stream_ended()
+        assert play.intake.speech(spoken(0.0, data=(bytes(100_000),), text="Zwei."), "u1")
+        await play.intake.flush()
+    assert play.failures == []
+
+
+@virtual
+async def test_the_text_of_a_passage_ends_somewhere() -> None:
+    play = Play()
+    for _ in range(100):
+        play.intake.speech(spoken(0.0, data=(), text="Ja. " * 1000), "u1")
+    play.speak("a", "b")
+    assert len(play.intake.pop().passage.text) == TEXT_CHARACTERS_MAX
