@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from satellite.adapters.dispatcher import Dispatcher
 from satellite.adapters.mqtt_settings import MqttSettings, TlsSettings
 from satellite.adapters.mqtt_status import LinkStatus
 from satellite.adapters.outbox import Outbox
@@ -66,12 +67,10 @@ class MqttLink:
         self._client_id = settings.client_id or f"voice-satellite-{topics.satellite_id}"
         self._status = LinkStatus(self._client_id, hooks.on_state)
         self._is_version_5 = True
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
+        self._dispatcher = Dispatcher(outbox, settings.refused_retry_s, self._republish)
         self._closing = asyncio.Event()
         self._ended = asyncio.Event()
         self._says_offline = True
-        self._touch_outbox()
 
     @property
     def vital(self) -> Vital:
@@ -80,18 +79,12 @@ class MqttLink:
 
     def publish(self, message: Message) -> None:
         """Queue a message for the broker."""
-        self._outbox.put(message)
-        self._touch_outbox()
-        self._wake.set()
+        self._dispatcher.put(message)
+        self._status.overflowed(self._outbox.dropped)
 
     async def flush(self, timeout_s: float) -> bool:
-        """Wait until everything queued was acknowledged; False when time ran out."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._empty.wait()
-        except TimeoutError:
-            return False
-        return True
+        """Wait until everything queued was acknowledged; False when time ran out, or the broker does not take it."""
+        return await self._dispatcher.flush(timeout_s)
 
     async def run(self) -> None:
         """Keep a connection until `close`; what cannot be mended from here is reported and tried again."""
@@ -101,6 +94,7 @@ class MqttLink:
                 if lost is not None:
                     await self._pause(lost)
         finally:
+            self._dispatcher.close()
             self._ended.set()
 
     async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
@@ -113,7 +107,7 @@ class MqttLink:
             is_flushed = await self.flush(timeout_s)
         self._says_offline = offline
         self._closing.set()
-        self._wake.set()
+        self._dispatcher.wake.set()
         if self._status.is_connected:
             await self._goodbye()
         return is_flushed
@@ -142,17 +136,16 @@ class MqttLink:
             await self._serve(connection)
             await connection.close()
         except ProtocolRefusedError as refused:
-            if not self._is_version_5:
+            self._is_version_5 = not self._is_version_5
+            if self._is_version_5:  # no old broker either, or not any more
                 return refused
             log.info("%s: %s; using MQTT 3.1.1", self._client_id, refused)
-            self._is_version_5 = False
         except BrokerError as lost:
             return lost
         finally:
             connection.abort()
             self._status.ended()
-            self._outbox.lost()
-            self._touch_outbox()
+            self._tell_suspect(self._dispatcher.ended())
         return None
 
     async def _greet(self, connection: "MqttConnection") -> None:
@@ -165,7 +158,7 @@ class MqttLink:
             self._status.denied(f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL")
         now = self._clock.monotonic()
         self._backoff.connected(now)
-        self._outbox.connected()
+        self._dispatcher.connected()
         self._status.connected(self._settings.where, now)
         self._hooks.on_connected()
 
@@ -212,35 +205,52 @@ class MqttLink:
     async def _send(self, connection: "MqttConnection") -> None:
         """Publish what waits, one acknowledged message after the other, until `close`. Raises BrokerError."""
         while not self._closing.is_set():
-            entry = self._outbox.head()
+            entry = self._dispatcher.next()
             if entry is None:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            await self._deliver(connection, entry.message)
-            self._outbox.remove(entry)
-            self.delivered += 1
-            self._touch_outbox()
+                self._dispatcher.wake.clear()
+                await self._dispatcher.wake.wait()
+            elif await self._deliver(connection, entry.message):
+                self._dispatcher.taken(entry)
+                self.delivered += 1
+            else:
+                self._dispatcher.refused(entry.message.topic)
         if self._says_offline:
             await self._deliver(connection, _availability(self._topics, OFFLINE))
 
-    async def _deliver(self, connection: "MqttConnection", message: Message) -> None:
-        """Publish one message; one that the broker will never take is counted and given up. Raises BrokerError."""
+    async def _deliver(self, connection: "MqttConnection", message: Message) -> bool:
+        """Publish one message; False when the broker does not take it at present. Raises BrokerError.
+
+        One that the broker will never take is counted and given up.
+        """
         from satellite.adapters.mqtt_connection import PublishRefusedError  # noqa: PLC0415 - loaded only when used
 
         try:
             await connection.publish(message)
         except PublishRefusedError as refused:
-            self.refused += 1
+            self.refused += refused.is_final
             self._status.denied(
                 f"the MQTT broker does not take messages to {message.topic}: {refused}; see its ACL and limits"
+            )
+            return refused.is_final
+        return True
+
+    def _republish(self) -> None:
+        """What was withheld is tried again; states were not kept and are said anew."""
+        if self._status.is_connected:
+            self._hooks.on_connected()
+
+    def _tell_suspect(self, topic: str | None) -> None:
+        if topic is not None:
+            log.warning(
+                "%s: connections end with a message to %s on its way: does the broker's ACL allow it?",
+                *(self._client_id, topic),
             )
 
     async def _pause(self, lost: BrokerError) -> None:
         """Report the loss and wait as long as it calls for, or until `close`."""
         now = self._clock.monotonic()
         wait = self._backoff.lost(lost.category, now)
-        delay_s = REFUSED_RETRY_S if wait.delay_s is None else min(wait.delay_s, REFUSED_RETRY_S)
+        delay_s = min(wait.delay_s, REFUSED_RETRY_S)
         sentence = str(lost)
         if self._backoff.quick_failures >= QUICK_FAILURES and lost.category.is_retryable:
             sentence += f", again and again; is another client called {self._client_id} on it?"
@@ -250,13 +260,6 @@ class MqttLink:
                 await self._closing.wait()
         except TimeoutError:
             return
-
-    def _touch_outbox(self) -> None:
-        """Keep the sign that everything is out in step with the outbox."""
-        if len(self._outbox):
-            self._empty.clear()
-        else:
-            self._empty.set()
 
 
 def _availability(topics: Topics, payload: bytes) -> Message:

@@ -41,6 +41,13 @@ class _Reason(enum.IntEnum):
     BAD_LOGIN = 0x86
     NOT_AUTHORIZED = 0x87
     SESSION_TAKEN_OVER = 0x8E
+    BAD_TOPIC_NAME = 0x90
+    PACKET_TOO_LARGE = 0x95
+    BAD_PAYLOAD_FORMAT = 0x99
+
+
+_UNMENDABLE = (_Reason.BAD_TOPIC_NAME, _Reason.PACKET_TOO_LARGE, _Reason.BAD_PAYLOAD_FORMAT)
+"""Refusals that are about the message itself: no change of the broker's rules lets it through."""
 
 
 class ProtocolRefusedError(BrokerError):
@@ -48,7 +55,11 @@ class ProtocolRefusedError(BrokerError):
 
 
 class PublishRefusedError(BrokerError):
-    """The broker will never take this message."""
+    """The broker does not take this message: never, if it `is_final`, else not with the rules that it has now."""
+
+    def __init__(self, category: ErrorCategory, detail: str, *, is_final: bool) -> None:
+        super().__init__(category, detail)
+        self.is_final = is_final
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,8 @@ class MqttConnection:
         client = self._opened
         packet_bytes = len(message.topic.encode()) + len(message.payload) + PACKET_OVERHEAD_BYTES
         if packet_bytes > client.packet_bytes_max:
-            raise PublishRefusedError(ErrorCategory.INVALID_REQUEST, "the message is larger than the broker takes")
+            reason_why = "the message is larger than the broker takes"
+            raise PublishRefusedError(ErrorCategory.INVALID_REQUEST, reason_why, is_final=True)
         try:
             reason = await client.deliver(message)
             raise_if_cancelled()
@@ -99,7 +111,7 @@ class MqttConnection:
         if reason is None:
             raise self._explained(aiomqtt.MqttCodeError(None))
         if reason.is_failure:
-            raise PublishRefusedError(ErrorCategory.AUTHORIZATION, str(reason))
+            raise PublishRefusedError(ErrorCategory.AUTHORIZATION, str(reason), is_final=reason.value in _UNMENDABLE)
 
     async def subscribe(self, filters: tuple[str, ...], *, live_only: bool = False) -> list[str]:
         """Subscribe; returns the filters that the broker refuses. Raises BrokerError.

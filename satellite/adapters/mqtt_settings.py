@@ -29,6 +29,8 @@ class MqttSettings:
     timeout_s: float = 10.0
     birth_topic: str | None = None
     targets_max: int = 5
+    refused_retry_s: float = 60.0
+    """What the broker does not take is tried again at this pace: its rules may have been mended."""
 
     @property
     def where(self) -> str:

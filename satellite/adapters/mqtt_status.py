@@ -19,6 +19,7 @@ class LinkStatus:
         self._denied: str | None = None
         self._told_loss: str | None = None
         self._connected_at: float | None = None
+        self._dropped = self._dropped_told = 0
 
     def trying(self) -> None:
         """A connection is about to be made."""
@@ -29,6 +30,10 @@ class LinkStatus:
         self.is_connected = True
         self._connected_at = now
         log.info("%s: connected to the MQTT broker at %s", self._client_id, where)
+        if self._dropped > self._dropped_told:
+            count = self._dropped - self._dropped_told
+            log.warning("%s: %d messages were dropped, too many were waiting", self._client_id, count)
+            self._dropped_told = self._dropped
         self._on_state(True, self._denied)
 
     def denied(self, sentence: str) -> None:
@@ -53,3 +58,9 @@ class LinkStatus:
         log.log(level, "%s: %s; next try in %.1f s", self._client_id, sentence, delay_s)
         self._told_loss = sentence
         self._on_state(False, sentence)
+
+    def overflowed(self, dropped: int) -> None:
+        """So many were dropped in all, as too many wait; told at the first, and when a connection is back."""
+        if dropped > self._dropped == self._dropped_told:
+            log.warning("%s: too many messages wait for the MQTT broker: the oldest are dropped", self._client_id)
+        self._dropped = dropped

@@ -88,6 +88,12 @@ class Broker:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
+    def rule(self, name: str, text: str) -> None:
+        """Other text for a file of the broker's, such as `acl`, in force at once."""
+        assert self.process is not None
+        self._written(name, text)
+        self.process.send_signal(signal.SIGHUP)
+
     @property
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")

@@ -75,22 +75,34 @@ ACL = f"""user sat1
 topic write {TOPICS.root}/#
 topic deny {TOPICS.transcript}
 topic read {TOPICS.root}/set/#
+user home
+topic read {TOPICS.root}/#
 """
 
 
-async def test_what_the_acl_forbids_is_noticed_counted_and_not_repeated(tmp_path: Path) -> None:
-    with Broker(tmp_path / "broker", BrokerOptions(users={"sat1": "secret"}, acl=ACL)) as broker:
+async def test_what_the_acl_forbids_is_told_once_and_waits_until_it_is_allowed(tmp_path: Path) -> None:
+    with Broker(tmp_path / "broker", BrokerOptions(users={"sat1": "secret", "home": "secret"}, acl=ACL)) as broker:
         report = Report()
-        link = make_link(settings(broker.port, username="sat1", password="secret"), report)
-        async with running(link):
+        more = {"username": "sat1", "password": "secret", "refused_retry_s": 0.3}
+        link = make_link(settings(broker.port, **more), report)
+        async with (
+            running(link),
+            subscriber(broker.port, f"{TOPICS.root}/#", username="home", password="secret") as seen,
+        ):
             await report.connected()
             link.publish(concluded("forbidden 1"))
             link.publish(concluded("forbidden 2"))
             link.publish(state("idle"))
-            assert await link.flush(WAIT_S)
-            assert link.refused == 2
+            await seen.until_text(TOPICS.state, "idle")
+            assert not await link.flush(WAIT_S)
             assert TOPICS.transcript in await report.problem("does not take messages")
-    assert report.connections == 1
+            link.publish(concluded("forbidden 3"))
+            broker.rule("acl", ACL.replace(f"topic deny {TOPICS.transcript}\n", ""))
+            link.publish(state("listening"))
+            await seen.until_text(TOPICS.transcript, "forbidden 3")
+            assert await link.flush(WAIT_S)
+            assert seen.texts(TOPICS.transcript) == ["forbidden 1", "forbidden 2", "forbidden 3"]
+    assert link.refused == 0
     assert all(is_connected for is_connected, _ in report.states)
 
 

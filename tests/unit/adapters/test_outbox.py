@@ -174,12 +174,92 @@ def test_what_an_earlier_process_left_goes_first() -> None:
     assert drained(filled(outbox, concluded("new"))) == ["left 1", "left 2", "new"]
 
 
+def test_what_is_overdue_is_spooled_once_and_forgotten_when_it_is_out() -> None:
+    spool = MemorySpool()
+    outbox = Outbox(spool=spool)
+    outbox.connected()
+    filled(outbox, concluded("1"), latest("state", "idle"))
+    signs = [outbox.has_unspooled]
+    outbox.overdue()  # it has waited for an unknown part of the pace only
+    outbox.put(concluded("2"))
+    assert spool.log == []
+    outbox.overdue()
+    assert spool.log == ["keep 2 1"]
+    outbox.overdue()
+    assert spool.log == ["keep 2 1", "keep 5 2"]
+    assert [*signs, outbox.has_unspooled] == [True, False]
+    outbox.lost()
+    drained(outbox)
+    assert spool.log[2:] == ["forget 2", "forget 5"]
+
+
+def test_what_is_acknowledged_in_time_is_not_spooled() -> None:
+    spool = MemorySpool()
+    outbox = Outbox(spool=spool)
+    outbox.connected()
+    for number in range(10):
+        outbox.put(concluded(str(number)))
+        drained(outbox)
+        outbox.overdue()
+    outbox.lost()
+    assert spool.log == []
+    assert not outbox.has_unspooled
+
+
+def test_without_a_spool_nothing_is_overdue() -> None:
+    outbox = filled(connected(), concluded("1"))
+    assert not outbox.has_unspooled
+    outbox.overdue()
+    outbox.lost()
+    assert drained(outbox) == ["1"]
+
+
+def test_a_topic_that_is_withheld_lets_the_others_pass_and_takes_its_place_again() -> None:
+    outbox = filled(connected(), message("a", "a1"), message("b", "b1"), message("a", "a2"), latest("state", "idle"))
+    outbox.withhold("a")
+    filled(outbox, message("a", "a3"), message("b", "b2"), latest("a", "not now"), message("c", "c1"))
+    assert len(outbox) == 7
+    assert outbox.discarded == 1
+    head = outbox.head()
+    assert head is not None
+    outbox.remove(head)
+    outbox.release()
+    assert drained(outbox) == ["a1", "a2", "idle", "a3", "b2", "c1"]
+
+
+def test_states_to_a_topic_that_is_withheld_are_discarded() -> None:
+    outbox = filled(connected(), latest("state", "idle"), transient("t"), concluded("1"))
+    outbox.withhold("state")
+    outbox.withhold("tentative")
+    assert outbox.discarded == 2
+    assert drained(outbox) == ["1"]
+
+
+def test_what_is_withheld_is_bounded_and_spooled_too() -> None:
+    spool = MemorySpool()
+    outbox = Outbox(SMALL, spool)
+    outbox.connected()
+    filled(outbox, concluded("1"), concluded("2"))
+    outbox.withhold("transcript")
+    filled(outbox, *(concluded(str(number)) for number in range(3, 6)))
+    outbox.lost()
+    assert [line.split()[-1] for line in spool.log] == ["2", "3", "4", "5"]
+    assert (len(outbox), outbox.dropped, outbox.head()) == (4, 1, None)
+    outbox.put(message("other", "6"))
+    assert outbox.dropped == 2
+    assert spool.log[-2:] == ["keep 7 6", "forget 3"]
+    outbox.release()
+    assert drained(outbox) == ["3", "4", "5", "6"]
+    assert spool.stored == {}
+
+
 class OutboxModel(RuleBasedStateMachine):
     """The same rules written as plainly as possible: one list, searched and filtered."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(SMALL)
+        self.spool = MemorySpool()
+        self.outbox = Outbox(SMALL, self.spool)
         self.is_connected = False
         self.waiting: list[tuple[bool, str, Message]] = []  # (is backlog, rule, message), oldest first
         self.dropped = 0
@@ -246,6 +326,16 @@ class OutboxModel(RuleBasedStateMachine):
         assert len(self.outbox) == len(self.waiting)
         assert self.outbox.dropped == self.dropped
         assert self.outbox.discarded == self.discarded
+        waiting = [waiting for _, _, waiting in self.of(Delivery.CONCLUDED)]
+        stored = [entry.message for entry in self.spool.stored.values()]
+        assert stored == [one for one in waiting if one in stored]
+        if not self.is_connected:
+            assert stored == waiting
+            assert not self.outbox.has_unspooled
+
+    @rule()
+    def overdue(self) -> None:
+        self.outbox.overdue()
 
 
 OutboxModel.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
