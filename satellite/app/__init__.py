@@ -18,7 +18,7 @@ from satellite.adapters.settings import SettingsStore
 from satellite.adapters.sounds import SoundShelf
 from satellite.app import parts
 from satellite.app.budget import DayBudget
-from satellite.app.ending import PublisherService, Services, end_after_fault, end_in_order
+from satellite.app.ending import PublisherService, Services, end_after_fault, end_in_order, store_what_waits
 from satellite.app.voice import VoiceRoom
 from satellite.backends.base import BackendSession
 from satellite.config.model import Config
@@ -75,7 +75,8 @@ class App:
         if self._store is not None:
             settings = self._store.load(settings)
         self._budget = DayBudget(config.voice.daily_limit_min, self._clock, around.state_directory)
-        self._outbox = Outbox()
+        self._spool = parts.make_spool(around.state_directory if around.publisher is None else None)
+        self._outbox = Outbox(spool=self._spool)
         topics = Topics(config.mqtt.base_topic, config.satellite.id)
         self._publisher = around.publisher or self._broker_link(topics)
         self._reporter = Reporter(topics, self._publisher, self._clock, parts.reporter_options(config))
@@ -114,6 +115,7 @@ class App:
             cause = await self._supervisor.run()
         finally:
             _restore_stop_signals()
+            store_what_waits(self._spool, self._outbox)
         return StopCause.SIGNAL if self._hurry.is_set() else cause
 
     # --- making the parts ----------------------------------------------------------------------------------------
@@ -191,8 +193,7 @@ class App:
             self._around.notifier.stopping()
         self._reporter.standing.publish_health()
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
-        if not await end_in_order(services, self._supervisor, cause, self._hurry):
-            log.warning("%d messages could not be delivered to the broker", len(self._outbox))
+        await end_in_order(services, self._supervisor, cause, self._hurry)
         self._budget.save(self._uplink.streamed_samples / RATE_HZ)
 
     # --- call-backs ----------------------------------------------------------------------------------------------

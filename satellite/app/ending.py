@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from satellite.adapters.outbox import Outbox
+from satellite.adapters.spool import DiskSpool
 from satellite.ports import Publisher
 from satellite.runtime.listener import Listener
 from satellite.runtime.router import Router
@@ -23,6 +25,8 @@ SILENCE_WITHIN_S = 1.0
 """How long the loudspeaker has to fall silent."""
 GOODBYE_WITHIN_S = 2.0
 """How long the broker has to take what is left."""
+STORED_WITHIN_S = 3.0
+"""How long the disk has to take what the broker did not."""
 
 
 class PublisherService(Publisher, Protocol):
@@ -46,8 +50,8 @@ class Services:
     publisher: PublisherService
 
 
-async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCause, hurry: asyncio.Event) -> bool:
-    """Conclude what was said, publish it, say offline; False when messages are left that nobody took.
+async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCause, hurry: asyncio.Event) -> None:
+    """Conclude what was said, publish it, say offline.
 
     After the end of a recording its text and speech are waited for, unless `hurry` is set meanwhile.
     """
@@ -63,12 +67,22 @@ async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCa
         async with asyncio.timeout(SILENCE_WITHIN_S):
             await services.speaker.settled()
     is_restarting = cause in (StopCause.RELOAD, StopCause.RESTART)
-    return await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
+    await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
 
 
 async def end_after_fault(publisher: PublisherService) -> None:
     """Publish what is left and say offline, as far as that still can be done."""
     await publisher.close(timeout_s=GOODBYE_WITHIN_S)
+
+
+def store_what_waits(spool: DiskSpool | None, outbox: Outbox) -> None:
+    """The very last: what nobody took is kept for the next process, and what is not is told. Blocks, with a bound."""
+    lost = outbox.text_waiting if spool is None else spool.close(STORED_WITHIN_S)
+    waiting = outbox.text_waiting - lost
+    if waiting:
+        log.info("%d messages wait for the broker; they are delivered after the next start", waiting)
+    if lost:
+        log.warning("%d messages could not be delivered to the broker and are lost", lost)
 
 
 async def _wait_for_everything(services: Services, supervisor: Supervisor, hurry: asyncio.Event) -> None:

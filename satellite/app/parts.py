@@ -3,11 +3,13 @@
 import random  # noqa: TID251 - the one place where randomness is made, to be handed in
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from satellite.adapters.detectors import make_detector
 from satellite.adapters.devices import make_capture
 from satellite.adapters.mqtt import MqttSettings, TlsSettings
 from satellite.adapters.sound import CaptureSettings, PlaybackSettings
+from satellite.adapters.spool import DiskSpool
 from satellite.config.model import Config
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.backoff import Backoff
@@ -38,6 +40,11 @@ def near_backoff() -> Backoff:
 def cloud_backoff() -> Backoff:
     """For the voice service."""
     return Backoff(random.random)
+
+
+def make_spool(state_directory: Path | None) -> DiskSpool | None:
+    """Where text that waits for the broker outlasts the process; None: nowhere."""
+    return None if state_directory is None else DiskSpool(state_directory)
 
 
 def configured_settings(config: Config) -> RuntimeSettings:
