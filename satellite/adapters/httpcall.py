@@ -1,19 +1,27 @@
 """One HTTP request on a connection of its own: never retried, never redirected, no proxy, the answer capped."""
 
 import asyncio
+import email.utils
 import http.client
+import math
 import os
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
 from satellite.adapters import tcp
 from satellite.backends.base import HttpFailed, HttpRequest, HttpResponse
+from satellite.ports import Clock
 
 MAX_ANSWER_BYTES = 1024 * 1024
+CLOCK_HINT = "the certificate is out of its time: check this machine's clock (timedatectl)"
+FOREIGN_HINT = "not the service answers: a network that wants a log-in first, a proxy on the way, or a wrong address"
+_CERTIFICATE_HINTS = {9: CLOCK_HINT, 10: CLOCK_HINT}
+"""By OpenSSL's numbers: X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 class _AbortedError(OSError):
@@ -39,7 +47,7 @@ async def perform(
         wait = "no answer in time" if call.was_sent else "no connection in time"
         return HttpFailed(f"{call.host}: {wait}", call.was_sent)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return HttpFailed(f"{call.host}: {describe(error)}", call.was_sent)
+        return HttpFailed(f"{call.host}: {describe(error)}", call.was_sent, hint=mend(error))
     finally:
         call.abort()
 
@@ -57,6 +65,35 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return type(error).__name__
+
+
+def mend(error: Exception) -> str | None:
+    """What a person can do about it, where that is known."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_HINTS.get(error.verify_code, FOREIGN_HINT)
+    if isinstance(error, ssl.SSLError):
+        return FOREIGN_HINT
+    if isinstance(error, socket.gaierror):
+        return "check the network and its name server (resolvectl status)"
+    return None
+
+
+def with_wait_in_seconds(answer: HttpResponse, clock: Clock) -> HttpResponse:
+    """The answer with `Retry-After` in seconds; a date is read by the clock that it was made with, if that is told."""
+    wish = _unix_s(answer.headers.get("retry-after", ""))
+    if wish is None:
+        return answer
+    told = _unix_s(answer.headers.get("date", ""))
+    wait_s = wish - (clock.wall() if told is None else told)
+    return replace(answer, headers={**answer.headers, "retry-after": str(max(0, math.ceil(wait_s)))})
+
+
+def _unix_s(date: str) -> float | None:
+    """An HTTP date; None when it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 class _Call:

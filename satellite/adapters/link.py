@@ -20,6 +20,7 @@ from satellite.backends.base import (
     HttpResponse,
     OpenSocket,
     SendBytes,
+    SendPing,
     SendText,
     SocketClosed,
 )
@@ -131,6 +132,9 @@ class SessionDriver:
             case SendBytes(payload) | SendText(payload):
                 if self._socket is not None:
                     self._socket.send(payload)
+            case SendPing(number):
+                if self._socket is not None:
+                    self._socket.ping(number)
             case HttpRequest():
                 task = group.create_task(self._exchange(action), name="satellite.link.request")
                 self._requests.add(task)
@@ -149,7 +153,8 @@ class SessionDriver:
             answer = await httpcall.perform(action, self._tls or shared_tls())
         if isinstance(answer, HttpResponse):
             _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
-            self._feed(functools.partial(self._session.http_response, answer))
+            timed = httpcall.with_wait_in_seconds(answer, self._clock)
+            self._feed(functools.partial(self._session.http_response, timed))
         else:
             _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
             self._feed(functools.partial(self._session.http_failed, answer))
@@ -180,8 +185,12 @@ class SessionDriver:
 
     def _opened(self, connection: "Connection") -> None:
         connection.send_deadline_s = self._send_deadline_s
+        connection.on_pong = self._pong
         _log.info("%s: connected", self._label)
         self._feed(self._session.socket_opened)
+
+    def _pong(self, number: int) -> None:
+        self._feed(functools.partial(self._session.pong, number))
 
     def _message(self, data: str | bytes) -> None:
         self._feed(functools.partial(self._session.message, data))
@@ -264,12 +273,19 @@ class _SocketLife:
         if self._connection is not None:
             self._connection.send_now(payload)
 
+    def ping(self, number: int) -> None:
+        """Send a ping without waiting; dropped while there is no connection."""
+        if self._connection is not None:
+            self._connection.ping_now(number)
+
     def close(self, action: CloseSocket) -> None:
         """Begin the ending; while still dialling, give the dial up. The first call counts."""
         if self._is_closing:
             return
         self._is_closing = True
-        if self._connection is not None:
+        if self._connection is not None and action.at_once:
+            self._tasks.create_task(self._connection.cut(action.reason), name="satellite.link.close")
+        elif self._connection is not None:
             self._tasks.create_task(self._connection.end(action.code, action.reason), name="satellite.link.close")
         elif self._dialling is not None:
             self._dialling.reschedule(0.0)

@@ -25,6 +25,12 @@ async def connect(host: str, port: int) -> socket.socket:
     return race.winner()
 
 
+def limit_silence(connected: socket.socket, seconds: float) -> None:
+    """Let the kernel end a connection on which the peer has taken no data for this long; not every system can."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
+
+
 def interleaved(addresses: Sequence[_Address]) -> list[_Address]:
     """Families taken in turns, the resolver's order kept within each (RFC 8305 section 4)."""
     first = [address for address in addresses if address[0] == addresses[0][0]]

@@ -9,17 +9,22 @@ from typing import Any, cast
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from satellite.adapters import tcp
-from satellite.adapters.httpcall import describe
+from satellite.adapters.httpcall import describe, mend
 from satellite.backends.base import ABNORMAL_CLOSURE, OpenSocket, SocketClosed
 
+SEND_DEADLINE_S = 10.0
+"""How long a peer may take no data before the connection is cut."""
 CLOSE_TIMEOUT_S = 3.0
 """How long the peer may take over its half of an ending before the connection is cut."""
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, two of them the code
 USER_AGENT = "voice-satellite"
+PING_MARK = b"sent"
+"""Begins the payload of our pings; those of the library are four bytes long."""
 
 # The library logs whole addresses, headers and payloads at debug level: it gets a logger that says nothing.
 _silent = logging.Logger("satellite.websockets.silent", level=logging.CRITICAL + 1)  # noqa: LOG001 - must have no parent
@@ -44,7 +49,9 @@ class _Dial(connect):
 class Connection(ClientConnection):
     """A connection that is cut when nothing can be sent, or when the peer does not finish an ending."""
 
-    send_deadline_s = 10.0
+    send_deadline_s = SEND_DEADLINE_S
+    on_pong: Callable[[int], None] | None = None
+    """Told the number of each answered ping of ours."""
     _cut_reason: str | None = None
     _stall: asyncio.TimerHandle | None = None
     _ending: asyncio.TimerHandle | None = None
@@ -52,6 +59,19 @@ class Connection(ClientConnection):
     def send_now(self, data: str | bytes) -> None:
         """Hand one message to the connection without waiting; dropped when it is no longer open."""
         broadcast((self,), data)
+
+    def ping_now(self, number: int) -> None:
+        """Send a ping without waiting; nothing once the connection is no longer open."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_ping(PING_MARK + number.to_bytes(8))
+            self.send_data()
+
+    def acknowledge_pings(self, data: bytes) -> None:
+        """A pong came; the library's own pings are none of ours."""
+        super().acknowledge_pings(data)
+        mark, number = data[: len(PING_MARK)], data[len(PING_MARK) :]
+        if mark == PING_MARK and self.on_pong is not None:
+            self.on_pong(int.from_bytes(number))
 
     async def receive(self, on_message: Callable[[str | bytes], None]) -> SocketClosed:
         """Pass on every message until the connection is gone; say how it went."""
@@ -142,12 +162,13 @@ async def dial(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
         reason = "the handshake was not answered in HTTP"
         raise DialError(SocketClosed(was_open=False, reason=reason)) from None
     except (OSError, InvalidHandshake, InvalidURI, ValueError, EOFError) as error:
-        raise DialError(SocketClosed(was_open=False, reason=describe(error))) from None
+        raise DialError(SocketClosed(was_open=False, reason=describe(error), hint=mend(error))) from None
 
 
 async def _shake_hands(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
     address = parse_uri(action.url)
     connected = await tcp.connect(address.host, address.port)
+    tcp.limit_silence(connected, SEND_DEADLINE_S)
     # asyncio would wait 30 s for the peer's half of the TLS ending
     secure: dict[str, Any] = {"ssl": tls, "ssl_shutdown_timeout": CLOSE_TIMEOUT_S} if address.secure else {}
     connection = await _Dial(

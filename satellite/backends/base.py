@@ -40,8 +40,8 @@ class OpenSocket:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a key
     subprotocols: tuple[str, ...] = ()
     open_timeout_s: float = 10.0
-    ping_interval_s: float = 20.0
-    ping_timeout_s: float = 20.0
+    ping_interval_s: float = 10.0
+    ping_timeout_s: float = 10.0
     max_message_bytes: int = 8 * 1024 * 1024
 
 
@@ -60,14 +60,22 @@ class SendBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class SendPing:
+    """Send a ping behind all that was sent; `pong` brings its number back once the peer has read that far."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class CloseSocket:
-    """Close the WebSocket; `socket_closed` follows."""
+    """Close the WebSocket; `socket_closed` follows. `at_once` waits for no peer: it is taken to be gone."""
 
     code: int = 1000
     reason: str = ""
+    at_once: bool = False
 
 
-Action = HttpRequest | OpenSocket | SendText | SendBytes | CloseSocket
+Action = HttpRequest | OpenSocket | SendText | SendBytes | SendPing | CloseSocket
 
 
 # --- inputs: what happened ----------------------------------------------------------------------------------
@@ -75,7 +83,7 @@ Action = HttpRequest | OpenSocket | SendText | SendBytes | CloseSocket
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole HTTP answer; header names in lower case."""
+    """A whole HTTP answer; header names in lower case, `retry-after` always in seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -89,6 +97,7 @@ class HttpFailed:
     detail: str
     was_sent: bool
     category: ErrorCategory = ErrorCategory.CONNECTIVITY
+    hint: str | None = None
 
 
 ABNORMAL_CLOSURE = 1006  # RFC 6455 section 7.1.5: no Close frame came
@@ -105,6 +114,7 @@ class SocketClosed:
     code: int | None = None
     reason: str = ""
     http_status: int | None = None
+    hint: str | None = None
 
 
 class SessionState(enum.Enum):
@@ -193,6 +203,9 @@ class BackendSession(Protocol):
 
     def message(self, data: str | bytes, now: float) -> None:
         """A TEXT (str) or BINARY (bytes) message arrived."""
+
+    def pong(self, number: int, now: float) -> None:
+        """The peer has read all that was sent before this ping (and before every earlier one)."""
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         """The connection is gone or was never made."""

@@ -10,7 +10,7 @@ IDLE ──► REQUESTING ──► CONNECTING ──► STREAMING ──► END
 Every state may move to CLOSED, every one but IDLE to FAILED; both are final and the first cause wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenSocket, SessionState
@@ -36,6 +36,8 @@ class Lifecycle:
     """Where in its life a session is, what it wants done and what happened."""
 
     def __init__(self) -> None:
+        self.before_failure: Callable[[], None] = lambda: None
+        """Called while the failure is not yet reported: the place for what it costs."""
         self.state = SessionState.IDLE
         self.has_socket = False
         self._actions: list[Action] = []
@@ -85,6 +87,8 @@ class Lifecycle:
 
     def fail(self, failure: SessionFailed) -> None:
         """Be over by a failure; without effect when it is over already."""
+        if not self.is_final:
+            self.before_failure()
         self._finish(SessionState.FAILED, replace(failure, detail=self._presentable(failure.detail)))
 
     def take_actions(self) -> list[Action]:

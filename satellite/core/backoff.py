@@ -5,54 +5,70 @@ from dataclasses import dataclass
 
 from satellite.errors import ErrorCategory
 
-MIN_DELAY_S = 0.25
-"""No retry comes sooner, however the dice fall: a refused connection costs the service and the radio something too."""
+FACTOR = 2.0
+JITTER = 0.5
+"""Share of a delay that is left to chance: what lies below it is certain, so that tries can be counted on."""
+SERVER_FIRST_S = 2.0
+"""Least ceiling after an answer that says the service itself is in trouble."""
 RATE_LIMIT_FIRST_S = 5.0
 """Least ceiling after the service asked for fewer requests."""
+NO_ANSWER_CAP_S = 10.0
+"""Nobody is burdened by a try that reaches nobody, and what is said meanwhile must fit into the backlog."""
 QUICK_S = 2.0
 """A connection that is accepted and closed within this time is a quick failure."""
+MAX_QUICK_FAILURES = 3
+"""After so many in a row the service does not want us; from then on it is asked slowly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What to do after a loss: try again in `delay_s`, None for not until somebody asks for it.
+    """What to do after a loss: try again in `delay_s`.
 
-    `parked` says that waiting will not mend it; a parked wait with a delay is a slow probe.
+    `parked` says that waiting will not mend it: the delay is that of a slow probe.
     """
 
-    delay_s: float | None
+    delay_s: float
     parked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SlowPace:
+    """How a service is asked that keeps accepting and closing at once."""
+
+    first_s: float = 60.0
+    cap_s: float = 900.0
+
+
 class Backoff:
-    """Delays with full jitter below a ceiling that doubles with every loss, whether or not a connection was made.
+    """Jittered delays below a ceiling that doubles with every loss, whether or not a connection was made.
 
     Only a connection that lived for `stable_period_s` brings the ceiling back to `first_s`: a service that accepts
-    and closes at once is a failing one.
+    and closes at once is a failing one. With a `slow_pace` it is left alone after MAX_QUICK_FAILURES of those.
     """
 
     def __init__(
         self,
         random: Callable[[], float],
         first_s: float = 1.0,
-        factor: float = 2.0,
         cap_s: float = 60.0,
         stable_period_s: float = 60.0,
         park_probe_s: float = 3600.0,
+        slow_pace: SlowPace | None = None,
     ) -> None:
         self._random = random
         self._first_s = first_s
-        self._factor = factor
         self._cap_s = cap_s
         self._stable_period_s = stable_period_s
         self._park_probe_s = park_probe_s
+        self._slow_pace = slow_pace
         self._ceiling_s = first_s
         self._connected_at: float | None = None
         self._quick_failures = 0
+        self._was_rejected = False
 
     @property
     def quick_failures(self) -> int:
-        """Connections since the last stable one that were accepted and closed within QUICK_S."""
+        """Connections in a row that were accepted and closed within QUICK_S."""
         return self._quick_failures
 
     def connected(self, now: float) -> None:
@@ -64,13 +80,12 @@ class Backoff:
 
         A wish longer than `park_probe_s` is cut to it: nobody else may silence the satellite for days.
         """
+        was_connected = self._connected_at is not None
         self._judge_life(now)
-        if category is ErrorCategory.INVALID_REQUEST:
-            return Wait(None, parked=True)
-        if not category.is_retryable:
+        if not category.is_retryable and not self._may_be_a_mishap(category, was_connected):
             return Wait(self._park_probe_s, parked=True)
         least_s = min(retry_after_s or 0.0, self._park_probe_s)
-        return Wait(max(self._jittered(category), least_s), parked=False)
+        return Wait(max(self._jittered(self._next_ceiling_s(category)), least_s), parked=False)
 
     def _judge_life(self, now: float) -> None:
         """Reset after a stable connection, count a quick failure."""
@@ -78,16 +93,32 @@ class Backoff:
             return
         lived_s = now - self._connected_at
         self._connected_at = None
+        self._quick_failures = self._quick_failures + 1 if lived_s <= QUICK_S else 0
         if lived_s >= self._stable_period_s:
             self._ceiling_s = self._first_s
-            self._quick_failures = 0
-        elif lived_s <= QUICK_S:
-            self._quick_failures += 1
+            self._was_rejected = False
 
-    def _jittered(self, category: ErrorCategory) -> float:
-        """A random delay below the ceiling, which is raised for the next time."""
-        ceiling_s = self._ceiling_s
-        if category is ErrorCategory.RATE_LIMIT:
-            ceiling_s = max(ceiling_s, RATE_LIMIT_FIRST_S)
-        self._ceiling_s = min(ceiling_s * self._factor, self._cap_s)
-        return max(self._random() * ceiling_s, MIN_DELAY_S)
+    def _may_be_a_mishap(self, category: ErrorCategory, was_connected: bool) -> bool:
+        """A request that was good enough to be let in and is rejected later deserves one more try."""
+        if category is not ErrorCategory.INVALID_REQUEST or not was_connected or self._was_rejected:
+            return False
+        self._was_rejected = True
+        return True
+
+    def _next_ceiling_s(self, category: ErrorCategory) -> float:
+        """The most that may be waited; it is raised for the next time."""
+        slow = self._slow_pace
+        if slow is not None and self._quick_failures >= MAX_QUICK_FAILURES:
+            doublings = min(self._quick_failures - MAX_QUICK_FAILURES, 16)
+            # what is certain of it, not only its most, is `first_s` and more
+            return float(min(slow.first_s * FACTOR**doublings, slow.cap_s)) / (1 - JITTER)
+        ceiling_s = max(self._ceiling_s, _FIRST_S.get(category, 0.0))
+        self._ceiling_s = min(ceiling_s * FACTOR, self._cap_s)
+        return min(ceiling_s, _CAP_S.get(category, self._cap_s))
+
+    def _jittered(self, ceiling_s: float) -> float:
+        return ceiling_s * (1 - JITTER + JITTER * self._random())
+
+
+_FIRST_S = {ErrorCategory.RATE_LIMIT: RATE_LIMIT_FIRST_S, ErrorCategory.SERVER: SERVER_FIRST_S}
+_CAP_S = {ErrorCategory.CONNECTIVITY: NO_ANSWER_CAP_S}

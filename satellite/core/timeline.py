@@ -55,8 +55,10 @@ class Timeline:
         self._rate_hz = rate_hz
         self._max_runs = max_runs
         self._sent_samples = 0
+        self._is_broken_off = False
         self._runs: list[_Run] = []
         self._epoch_ms = 0.0
+        self._heard_ms = 0.0
         self._reconnect_ms: float | None = None
         self._concluded_ms: dict[str, float] = {}
 
@@ -73,12 +75,22 @@ class Timeline:
             self._runs.append(_Run(self._sent_samples, 0, start_s, utterance_id))
             if len(self._runs) > self._max_runs:
                 del self._runs[0]
+        self._is_broken_off = False
         self._runs[-1].samples += samples
         self._sent_samples += samples
 
     def silence(self, samples: int) -> None:
         """Silence of our own was handed to the socket."""
         self._sent_samples += samples
+
+    def retracted(self, samples: float) -> None:
+        """That much of the end of the stream is taken not to have arrived: the service counts on without it."""
+        self._sent_samples = max(0, self._sent_samples - round(samples))
+        while self._runs and self._runs[-1].begin >= self._sent_samples:
+            self._runs.pop()
+        if self._runs and self._runs[-1].end > self._sent_samples:
+            self._runs[-1].samples = self._sent_samples - self._runs[-1].begin
+        self._is_broken_off = True
 
     def reconnected(self) -> None:
         """A new connection of the same session begins: the service may go on counting or start at 0 again.
@@ -102,6 +114,20 @@ class Timeline:
         if concluded_end_ms is not None:
             end_ms = concluded_end_ms + self._epoch_ms
             self._concluded_ms[stream] = max(end_ms, self._concluded_ms.get(stream, 0.0))
+
+    def heard(self, end_ms: float) -> None:
+        """Text reaches up to this position of the service's count."""
+        self._heard_ms = max(self._heard_ms, end_ms + self._epoch_ms)
+
+    def unheard(self) -> dict[str, int]:
+        """How much audio of which utterance lies behind all text."""
+        moment = self._heard_ms * self._rate_hz / 1000
+        behind: dict[str, int] = {}
+        for run in self._runs[self._index_at(moment) :]:
+            samples = round(run.overlap(moment, run.end))
+            if samples > 0:
+                behind[run.utterance_id] = behind.get(run.utterance_id, 0) + samples
+        return behind
 
     def locate(self, stream_ms: float) -> Position:
         """The audio at this position of the service's count, or the nearest to it."""
@@ -131,7 +157,7 @@ class Timeline:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _extends_last_run(self, start_s: float, utterance_id: str) -> bool:
-        if not self._runs:
+        if not self._runs or self._is_broken_off:
             return False
         last = self._runs[-1]
         if last.utterance_id != utterance_id or last.end != self._sent_samples:

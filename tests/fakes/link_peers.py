@@ -65,6 +65,9 @@ class ScriptedSession:
     def message(self, data: str | bytes, now: float) -> None:
         self._take(data, now)
 
+    def pong(self, number: int, now: float) -> None:
+        self._take(f"<pong {number}>", now)
+
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         self._take(closed, now)
 

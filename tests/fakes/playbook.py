@@ -7,11 +7,12 @@ Each input drains the session. `expect` takes what came since the last one, acti
 """
 
 import difflib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar
 
-from satellite.backends.base import Action, BackendSession, HttpFailed, HttpResponse, SocketClosed
+from satellite.backends.base import Action, BackendSession, HttpFailed, HttpResponse, SendPing, SocketClosed
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk, samples_of_ms
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
@@ -56,18 +57,30 @@ class Playbook:
         self.backlog = backlog
         self.now = 0.0
         self.history: list[Seen] = []
+        self.round_trip_s: float | None = 0.0
+        """How long a ping takes to be answered, None for ever. Pings are no outcomes."""
+        self.pings: list[Seen] = []
         self._unexpected = 0
+        self._pongs: deque[tuple[float, int]] = deque()
 
     # --- time ---
 
     def at(self, now: float) -> Self:
         """The clock shows this; deadlines in between are kept."""
-        while (due_at := self.session.next_deadline()) is not None and due_at <= now:
+        while (due_at := self._next_due()) <= now:
             self.now = max(self.now, due_at)
-            self.session.deadline_reached(self.now)
+            if self._pongs and self._pongs[0][0] <= self.now:
+                self.session.pong(self._pongs.popleft()[1], self.now)
+            else:
+                self.session.deadline_reached(self.now)
             self._drain()
         self.now = now
         return self
+
+    def _next_due(self) -> float:
+        deadline = self.session.next_deadline()
+        pong_at = self._pongs[0][0] if self._pongs else float("inf")
+        return pong_at if deadline is None else min(deadline, pong_at)
 
     def after(self, seconds: float) -> Self:
         """Time passes."""
@@ -135,6 +148,12 @@ class Playbook:
         self.session.http_failed(failure, self.now)
         return self._drain()
 
+    def goes_deaf(self) -> Self:
+        """Nothing that we send arrives any more."""
+        self.round_trip_s = None
+        self._pongs.clear()
+        return self
+
     def opens(self) -> Self:
         self.session.socket_opened(self.now)
         return self._drain()
@@ -144,6 +163,7 @@ class Playbook:
         return self._drain()
 
     def closes(self, code: int | None = 1006, reason: str = "") -> Self:
+        self._pongs.clear()
         self.session.socket_closed(SocketClosed(was_open=True, code=code, reason=reason), self.now)
         return self._drain()
 
@@ -177,7 +197,13 @@ class Playbook:
 
     def _drain(self) -> Self:
         outcomes: list[Outcome] = [*self.session.actions(), *self.session.events()]
-        self.history.extend(Seen(self.now, outcome) for outcome in outcomes)
+        pings = [outcome for outcome in outcomes if isinstance(outcome, SendPing)]
+        self.history.extend(Seen(self.now, outcome) for outcome in outcomes if outcome not in pings)
+        self.pings.extend(Seen(self.now, ping) for ping in pings)
+        if self.round_trip_s is not None:
+            self._pongs.extend((self.now + self.round_trip_s, ping.number) for ping in pings)
+            if pings and self.round_trip_s == 0.0:
+                self.at(self.now)
         return self
 
 

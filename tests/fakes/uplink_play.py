@@ -5,7 +5,7 @@ import itertools
 
 from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import Backlog, Dropped
-from satellite.core.backoff import Backoff
+from satellite.core.backoff import Backoff, SlowPace
 from satellite.core.events import (
     SessionFailed,
     UtteranceSent,
@@ -17,6 +17,7 @@ from tests.fakes.virtual_time import VirtualClock
 from tests.fakes.voice import REFUSED, Fate, Service
 
 REFUSES = Fate(failure=REFUSED)
+IN_TROUBLE = SessionFailed(ErrorCategory.SERVER, "the service keeps closing the stream")
 BAD_KEY = SessionFailed(ErrorCategory.AUTHENTICATION, "the key is not known")
 BAD_REQUEST = SessionFailed(ErrorCategory.INVALID_REQUEST, "no such language")
 
@@ -68,7 +69,7 @@ class Play:
             backlog=self.backlog,
             make_session=self.service.make_session,
             make_link=self.service.make_link,
-            backoff=Backoff(lambda: 1.0),
+            backoff=Backoff(lambda: 1.0, slow_pace=SlowPace()),
             clock=self.clock,
             new_id=lambda: f"s{next(numbers)}",
             is_spent=lambda streamed_s: streamed_s >= self.limit_s,

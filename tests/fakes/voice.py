@@ -154,6 +154,9 @@ class ScriptedSession:
     def message(self, data: str | bytes, now: float) -> None:
         raise LocalMisuse("nothing was dialled")
 
+    def pong(self, number: int, now: float) -> None:
+        raise LocalMisuse("nothing was dialled")
+
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         raise LocalMisuse("nothing was dialled")
 

@@ -36,8 +36,7 @@ RESUME_BUDGET_S = 25.0
 MAX_REJOINS = 5
 REJOIN_WINDOW_S = 60.0
 QUICK_CLOSE_S = 2.0
-"""A connection that lives no longer and says nothing was never wanted by the service."""
-MAX_QUICK_CLOSES = 2
+"""A connection that lives no longer was not wanted by the service, whatever it said."""
 FIRST_RETRY_S = 1.0
 
 
@@ -54,7 +53,8 @@ class Admission:
         self._rejoins: deque[float] = deque()
         self._retry = _Retry()
         self._known_at = 0.0
-        self._was_heard = False
+        self._has_connected = False
+        self._has_worked = False
         self._quick_closes = 0
         self._policy_closes = 0
         self._failed_dials = 0
@@ -87,7 +87,7 @@ class Admission:
     def unanswered(self, failure: HttpFailed, now: float) -> None:
         """Ask again, or give up."""
         source = self._take_asked()
-        failed = SessionFailed(failure.category, f"{source.value} got no answer: {failure.detail}")
+        failed = SessionFailed(failure.category, f"{source.value} got no answer: {failure.detail}", failure.hint)
         if source is Source.OPEN:
             self._life.fail(failed)
         else:
@@ -96,32 +96,36 @@ class Admission:
     def opened(self, now: float) -> None:
         """The dial succeeded."""
         self._known_at = now
-        self._was_heard = False
+        self._has_connected = True
         self._failed_dials = 0
 
-    def heard(self) -> None:
-        """The service said something on this connection."""
-        self._was_heard = True
-        self._quick_closes = 0
+    def took_audio(self) -> None:
+        """The service has read audio of this session."""
+        self._has_worked = True
 
     def dial_failed(self, closed: SocketClosed, now: float, last_data_at: float | None) -> None:
-        """The token is used up for dialling; GET is tried once where the service did not answer at all."""
+        """The token is used up for dialling; GET is tried once where there is something to go back to."""
         self._failed_dials += 1
         found = verdict(Source.HANDSHAKE, closed.http_status)
         answer = closed.reason if closed.http_status is None else f"answered {closed.http_status}"
-        failure = SessionFailed(found.category, f"the stream could not be opened: {answer}", found.hint)
-        if found.rejoin is Rejoin.NEVER or self._failed_dials > 1:
-            self._life.fail(failure)
+        detail = f"the stream could not be opened: {answer}"
+        if found.rejoin is Rejoin.NEVER or self._failed_dials > 1 or not self._has_connected:
+            self._life.fail(SessionFailed(found.category, detail, closed.hint or found.hint))
         else:
             self._rejoin(now, last_data_at, is_last_try=True)
 
     def lost(self, closed: SocketClosed, now: float, last_data_at: float | None) -> None:
-        """The connection ended unasked: rejoin the session, or give it up."""
+        """The connection ended unasked: rejoin the session, or give it up.
+
+        One quick close is forgiven where there is something to go back to; the next try is the back-off's business.
+        """
         found = verdict(Source.CLOSE, closed.code)
-        is_quick = not self._was_heard and now - self._known_at <= QUICK_CLOSE_S
-        self._quick_closes = self._quick_closes + 1 if is_quick else 0
+        if now - self._known_at <= QUICK_CLOSE_S:
+            self._quick_closes += 1
+        else:
+            self._quick_closes, self._has_worked = 0, True
         self._policy_closes += found.rejoin is Rejoin.ONCE
-        if self._quick_closes >= MAX_QUICK_CLOSES or self._policy_closes > 1:
+        if self._policy_closes > 1 or self._quick_closes > self._has_worked:
             self._life.fail(
                 SessionFailed(ErrorCategory.SERVER, f"the service keeps closing the stream ({closed.code})")
             )
@@ -180,10 +184,13 @@ class Admission:
             detail = f"the connection was lost {MAX_REJOINS + 1} times within {REJOIN_WINDOW_S:.0f} s"
             self._life.fail(SessionFailed(ErrorCategory.SERVER, detail))
         else:
-            self._rejoins.append(now)
             self._retry = _Retry(until=until, is_last_try=is_last_try)
             self._life.move(SessionState.REQUESTING)
-            self._get(now)
+            # the first time at once; a connection that keeps breaking is asked for less and less often
+            at = now + (FIRST_RETRY_S * 2.0 ** (len(self._rejoins) - 1) if self._rejoins else 0.0)
+            self._rejoins.append(now)
+            self._retry.at = min(at, until)
+            self.deadline_reached(now)
 
     def _ask_later(self, failure: SessionFailed, now: float, *, may_have_rotated: bool, wait_s: float = 0.0) -> None:
         """Present the same token again after a pause; once only when it may be outdated by now (§6.4)."""

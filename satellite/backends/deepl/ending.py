@@ -14,7 +14,7 @@ class Ending:
     """Why the source stream was ended, and until when the rest is waited for."""
 
     def __init__(self, *, speaks: bool) -> None:
-        self._drain_s = DRAIN_SPEECH_S if speaks else DRAIN_TEXT_S
+        self.drain_s = DRAIN_SPEECH_S if speaks else DRAIN_TEXT_S
         self._last_at: float | None = None
         self.reason: str | None = None
         self.was_resumed = False
@@ -29,11 +29,11 @@ class Ending:
         """The source stream was ended."""
         self.reason = reason
         self._last_at = now + MAX_ENDING_S
-        self._wait(self._drain_s, now)
+        self._wait(self.drain_s, now)
 
     def heard(self, now: float) -> None:
         """The service is still talking."""
-        self._wait(self._drain_s, now)
+        self._wait(self.drain_s, now)
 
     def resumed(self, now: float) -> None:
         """A new connection is up; no audio may be sent on it."""

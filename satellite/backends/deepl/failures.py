@@ -70,6 +70,9 @@ TEXT_ONLY_HINT = "speech output may not be enabled for this key: set voice.speec
 QUOTA_HINT = "the plan's minutes or the key's cost limit are used up: raise the limit or wait for the next period"
 REQUEST_HINT = "check the languages and the voice.deepl options"
 ADDRESS_HINT = "check voice.deepl.base_url"
+PORTAL_HINT = (
+    "a network that wants a log-in first answers so (captive portal): log in with a browser; or check base_url"
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(_ANY_ANSWER, (401,), Verdict(ErrorCategory.AUTHENTICATION, KEY_HINT)),
@@ -79,7 +82,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_OPEN, (408, 425), Verdict(ErrorCategory.SERVER)),
     Rule(_OPEN, (404, 405), Verdict(ErrorCategory.INVALID_REQUEST, ADDRESS_HINT)),
     Rule(_OPEN, range(400, 500), Verdict(ErrorCategory.INVALID_REQUEST, REQUEST_HINT)),
-    Rule(_OPEN, range(300, 400), Verdict(ErrorCategory.SERVER, ADDRESS_HINT)),
+    Rule(_OPEN, range(300, 400), Verdict(ErrorCategory.SERVER, PORTAL_HINT)),
     Rule(_OPEN, None, Verdict(ErrorCategory.SERVER)),
     # Any 4xx on a reconnect: the token or the session is no longer good, a new session is (§6.4).
     Rule(_REJOIN, range(300, 500), Verdict(ErrorCategory.SERVER)),
@@ -88,8 +91,9 @@ RULES: tuple[Rule, ...] = (
     Rule(_HANDSHAKE, (429,), Verdict(ErrorCategory.RATE_LIMIT)),
     # An answer to the handshake: the token is no good, or the service is down; either way begin anew (§7).
     Rule(_HANDSHAKE, range(600), Verdict(ErrorCategory.SERVER)),
-    # No answer at all: the token counts as used for dialling, but is still the newest (§6.1).
-    Rule(_HANDSHAKE, None, Verdict(ErrorCategory.CONNECTIVITY, rejoin=Rejoin.ONCE)),
+    # No answer at all: the token counts as used for dialling, but is still the newest (§6.1). The service was reached
+    # by HTTP a moment ago, so this is not the network's weather.
+    Rule(_HANDSHAKE, None, Verdict(ErrorCategory.SERVER, rejoin=Rejoin.ONCE)),
     Rule(_ERROR, (408,), Verdict(ErrorCategory.SERVER)),
     Rule(_ERROR, (429,), Verdict(ErrorCategory.RATE_LIMIT, retry_after_s=5.0)),
     Rule(_ERROR, range(400, 429), Verdict(ErrorCategory.INVALID_REQUEST, REQUEST_HINT)),
@@ -126,7 +130,7 @@ def failure_of_answer(
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`, at most an hour; None when absent or given as a date."""
+    """Seconds of `Retry-After`, at most an hour; None when absent or nonsense."""
     text = headers.get("retry-after", "").strip()
     if not text.isascii() or not text.isdigit():
         return None

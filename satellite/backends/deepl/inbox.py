@@ -1,7 +1,7 @@
 """Inbox: what the service says, turned into events (voice reference §10, §14-§16)."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from satellite.backends.deepl.conversation import Conversation
 from satellite.backends.deepl.failures import verdict_of_error
@@ -57,11 +57,10 @@ class _Repeats:
 
 
 class Inbox:
-    """Reads messages; ends or fails the session when the service says so, the latter after `lose_audio`."""
+    """Reads messages; ends or fails the session when the service says so."""
 
-    def __init__(self, shared: Conversation, speech_media: str, lose_audio: Callable[[float], None]) -> None:
+    def __init__(self, shared: Conversation, speech_media: str) -> None:
         self._shared = shared
-        self._lose_audio = lose_audio
         self._speech_media = content_type_of(speech_media)
         setup = shared.setup
         self._spoken = () if setup.speech_language is None else (setup.speech_language,)
@@ -85,7 +84,7 @@ class Inbox:
         """One message as it arrived."""
         messages = self._shared.codec.decode(data)
         if isinstance(messages, Malformed):
-            self._fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {messages.detail}"), now)
+            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {messages.detail}"))
             return
         for message in messages:
             self._take(message, now)
@@ -109,7 +108,7 @@ class Inbox:
             case EndOfStream():
                 self._stream_ended()
             case ServiceError():
-                self._failed(message, now)
+                self._failed(message)
             case _:
                 self._ignore()
 
@@ -123,6 +122,8 @@ class Inbox:
 
     def _source_updated(self, update: SourceUpdate, now: float) -> None:
         self._observe("source", update)
+        for each in update.concluded + update.tentative:
+            self._shared.timeline.heard(each.end_ms)
         concluded = self._segments(self._repeats.fresh(None, update.concluded), None)
         tentative = self._segments(update.tentative, None)
         self._shared.progress.source_text(
@@ -196,17 +197,12 @@ class Inbox:
         self.conclude()
         self._shared.life.end(ending.reason or "ended by the service", expected=ending.has_begun)
 
-    def _failed(self, error: ServiceError, now: float) -> None:
+    def _failed(self, error: ServiceError) -> None:
         """The session is dead and may not be rejoined."""
         found = verdict_of_error(error.code, error.text)
         said = f": {error.text}" if error.text else ""
         detail = f"the service reported error {error.code} ({error.reason_code}){said}"
-        self._fail(SessionFailed(found.category, detail, found.hint, found.retry_after_s), now)
-
-    def _fail(self, failure: SessionFailed, now: float) -> None:
-        """What was sent just before goes unheard with the session."""
-        self._lose_audio(now)
-        self._shared.life.fail(failure)
+        self._shared.life.fail(SessionFailed(found.category, detail, found.hint, found.retry_after_s))
 
     def _ignore(self) -> None:
         self._shared.counters.ignored_messages += 1

@@ -1,24 +1,14 @@
-"""Outlet: audio on its way to the socket: encoded, paced, counted, and remembered until the service was heard again."""
+"""Outlet: audio on its way to the socket: encoded, paced, counted, and remembered until it is known to have arrived."""
 
-from collections import deque
-from dataclasses import dataclass
-
+from satellite.backends.base import CloseSocket, SendPing
 from satellite.backends.deepl.conversation import Conversation
 from satellite.backends.deepl.pacer import LIVE_CHUNK_S, Pacer
+from satellite.backends.flight import SILENT_S, Flight
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk, samples_of_ms
 from satellite.core.events import AudioLost
 
-LOSS_WINDOW_S = 1.0
 SILENCE_SAMPLES = samples_of_ms(LIVE_CHUNK_S * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """Audio that the service may not have yet."""
-
-    at: float
-    utterance_id: str
-    samples: int
+_NEVER = float("inf")
 
 
 class Outlet:
@@ -27,8 +17,10 @@ class Outlet:
     def __init__(self, shared: Conversation) -> None:
         self._shared = shared
         self._pacer = Pacer()
-        self._held_samples = 0
-        self._unconfirmed: deque[_Sent] = deque()
+        self._flight = Flight()
+        self._held: list[tuple[int, str | None]] = []
+        self._is_cut = False
+        self._lost: dict[str, int] = {}
         self.sounds_until = float("-inf")
         """When what was sent last would end if it were heard in real time."""
         self.last_data_at: float | None = None
@@ -36,19 +28,23 @@ class Outlet:
 
     @property
     def ready_at(self) -> float:
-        """Monotonic seconds from which the pace allows the next chunk."""
-        return self._pacer.ready_at
+        """Monotonic seconds from which the next chunk may go; infinite while the link must take up the last first."""
+        return _NEVER if self._flight.is_full else self._pacer.ready_at
+
+    @property
+    def deadline(self) -> float | None:
+        """When the link counts as dead."""
+        return None if self._is_cut else self._flight.deadline
 
     def audio(self, chunk: AudioChunk, now: float) -> None:
         """Audio of an utterance."""
         self._shared.timeline.sent(chunk.samples, chunk.start_s, chunk.utterance_id)
-        self._remember(_Sent(now, chunk.utterance_id, chunk.samples))
-        self._put(chunk.data[: chunk.samples * SAMPLE_BYTES], now)
+        self._put(chunk.data[: chunk.samples * SAMPLE_BYTES], chunk.utterance_id, now)
 
     def silence(self, now: float) -> None:
         """SILENCE_SAMPLES of our own."""
         self._shared.timeline.silence(SILENCE_SAMPLES)
-        self._put(bytes(SILENCE_SAMPLES * SAMPLE_BYTES), now)
+        self._put(bytes(SILENCE_SAMPLES * SAMPLE_BYTES), None, now)
 
     def end(self, now: float) -> None:
         """What the encoder keeps back, and that no more audio comes; nothing may be sent behind it."""
@@ -62,38 +58,68 @@ class Outlet:
     def resumed(self) -> None:
         """A new connection: it may not know what the encoder began on the one before."""
         self._shared.setup.encoder.restart()
-        self._held_samples = 0
+        self._held.clear()
 
-    def heard(self) -> None:
-        """The service said something, so the audio before it can be taken to have arrived."""
-        self._unconfirmed.clear()
+    def arrived(self, ping: int, now: float) -> None:
+        """The service has read all that was sent before this ping."""
+        landed = self._flight.arrive(ping, now)
+        if landed is not None:
+            leg, at = landed
+            self._pacer.arrived(leg.samples / RATE_HZ, at)
 
-    def lost(self, now: float) -> None:
-        """The connection or the session is gone: audio of the last second that nothing was heard after is lost."""
+    def heard(self, now: float) -> None:
+        """The service said something: it is there."""
+        self._flight.heard(now)
+
+    def deadline_reached(self, now: float) -> None:
+        """Cut a link on which nothing arrives: waiting longer would cost what the backlog cannot hold."""
+        deadline = self.deadline
+        if deadline is not None and now >= deadline:
+            self._is_cut = True
+            self._shared.life.act(CloseSocket(reason=f"nothing arrived for {SILENT_S:g} s", at_once=True))
+
+    def lost(self) -> None:
+        """The connection is gone: what is not known to have arrived is lost.
+
+        Whether the service has counted it nobody can tell: taking half of it for arrived halves the error.
+        """
+        legs = self._flight.lost()
+        self._is_cut = False
         lost: dict[str, int] = {}
-        for sent in self._unconfirmed:
-            if sent.at >= now - LOSS_WINDOW_S:
-                lost[sent.utterance_id] = lost.get(sent.utterance_id, 0) + sent.samples
-        self._unconfirmed.clear()
+        for leg in legs:
+            if leg.utterance_id is not None:
+                lost[leg.utterance_id] = lost.get(leg.utterance_id, 0) + leg.samples
         for utterance_id, samples in lost.items():
+            self._lost[utterance_id] = self._lost.get(utterance_id, 0) + samples
             self._shared.life.report(AudioLost(utterance_id, samples))
+        self._shared.timeline.retracted(sum(leg.samples for leg in legs) / 2)
 
-    def _put(self, pcm: bytes, now: float) -> None:
+    def given_up(self) -> None:
+        """The session has failed: of utterances that it was not done with, what no text reaches is lost as well."""
+        self.lost()
+        unsettled = self._shared.progress.unsettled
+        for utterance_id, samples in self._shared.timeline.unheard().items():
+            rest = samples - self._lost.get(utterance_id, 0)
+            if utterance_id in unsettled and rest > 0:
+                self._shared.life.report(AudioLost(utterance_id, rest))
+
+    def _put(self, pcm: bytes, utterance_id: str | None, now: float) -> None:
         """Encode and hand over; an encoder may keep audio back for a later chunk, and an empty one is never sent."""
         samples = len(pcm) // SAMPLE_BYTES
         self._shared.counters.sent_samples += samples
-        self._held_samples += samples
+        self._held.append((samples, utterance_id))
         self.sounds_until = now + samples / RATE_HZ
         encoded = self._shared.setup.encoder.encode(pcm)
-        held_s = 0.0
-        if encoded:
-            self._shared.life.act(self._shared.codec.chunk(encoded))
-            self.last_data_at = now
-            held_s = self._held_samples / RATE_HZ
-            self._held_samples = 0
-        self._pacer.sent(samples / RATE_HZ, held_s, now)
+        chunk_s = self._depart(encoded, now) if encoded else 0.0
+        self._pacer.sent(samples / RATE_HZ, chunk_s, now)
 
-    def _remember(self, sent: _Sent) -> None:
-        self._unconfirmed.append(sent)
-        while sum(each.samples for each in self._unconfirmed) > LOSS_WINDOW_S * RATE_HZ:
-            self._unconfirmed.popleft()
+    def _depart(self, encoded: bytes, now: float) -> float:
+        """Send a chunk, and a ping behind it; how many seconds of audio it may hold."""
+        for samples, utterance_id in self._held:
+            self._flight.depart(samples, utterance_id, now)
+        chunk_s = sum(samples for samples, _ in self._held) / RATE_HZ
+        self._held.clear()
+        self.last_data_at = now
+        self._shared.life.act(self._shared.codec.chunk(encoded))
+        self._shared.life.act(SendPing(self._flight.ping()))
+        return chunk_s

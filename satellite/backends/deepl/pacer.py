@@ -32,3 +32,7 @@ class Pacer:
         An encoder that keeps audio back makes no chunk (0.0) of one piece and a longer one of the next.
         """
         self._ready_at = now + max(piece_s / CATCH_UP_SPEED, chunk_s * HARD_GAP, MIN_GAP_S)
+
+    def arrived(self, chunk_s: float, at: float) -> None:
+        """A chunk reached the service at this moment at the latest: one that was held up must not meet the next one."""
+        self._ready_at = max(self._ready_at, at + chunk_s * HARD_GAP)

@@ -39,6 +39,11 @@ class Progress:
         return self.is_open or self.is_tentative or bool(self._ended_at)
 
     @property
+    def unsettled(self) -> frozenset[str]:
+        """Utterances of which more source text is expected, or was."""
+        return frozenset(self._ended_at) | ({self._open_id} if self._open_id is not None else frozenset())
+
+    @property
     def awaits_answer(self) -> bool:
         """True while nothing was said about the utterance that ended last."""
         return not self.is_open and self._latest_id in self._silent

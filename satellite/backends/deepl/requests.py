@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from satellite.backends.addresses import is_same_domain, parse_address
 from satellite.backends.base import HttpRequest, VoiceChoice
-from satellite.backends.deepl.failures import ADDRESS_HINT
+from satellite.backends.deepl.failures import ADDRESS_HINT, PORTAL_HINT
 from satellite.backends.deepl.languages import AUTO, unique, wire_source, wire_target
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.core.events import SessionFailed
@@ -56,6 +56,8 @@ def rejoin_request(options: DeepLOptions, token: str, timeout_s: float) -> HttpR
 
 def ticket_of(body: bytes, base_url: str) -> Ticket | SessionFailed:
     """The address and token of an answer; a failure when it is none, or leads out of the service's own domain."""
+    if body.lstrip().startswith(b"<"):
+        return SessionFailed(ErrorCategory.SERVER, "a web page came instead of the service's answer", PORTAL_HINT)
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -19,6 +19,10 @@ KEEP_ALIVE_S = 10.0
 MAX_TAIL_S = 1.5
 STALLED_S = 30.0
 """An open utterance without audio for this long is no reason to keep the session."""
+RENEW_S = 50.0 * 60
+"""A connection was promised for an hour once, and for no time now (§6.6): from here on it ends with the next pause."""
+RENEW_AT_LATEST_S = 58.0 * 60
+"""Without a pause it ends in mid-speech: in order, which no text is lost by, instead of in the service's own way."""
 
 _MAX_CHUNK_SAMPLES = samples_of_ms(CATCH_UP_CHUNK_S * 1000)
 _MAX_TAIL_SAMPLES = samples_of_ms(MAX_TAIL_S * 1000)
@@ -37,16 +41,22 @@ class Sender:
         self._is_finishing = False
         self._tail_samples = 0
         self._opened_at = 0.0
+        self._connected_at = 0.0
         self._speech_at = 0.0
 
     @property
     def deadline(self) -> float | None:
         """When the next step is due; None when nothing can be sent."""
-        return self._next_step()[0] if self._shared.life.state is SessionState.STREAMING else None
+        due_at = self._next_step()[0] if self._shared.life.state is SessionState.STREAMING else _NEVER
+        return None if due_at == _NEVER else due_at
 
     def opened(self, now: float) -> None:
         """The session's first connection is up."""
-        self._opened_at = self._speech_at = now
+        self._opened_at = self._connected_at = self._speech_at = now
+
+    def resumed(self, now: float) -> None:
+        """Another connection of the session is up."""
+        self._connected_at = now
 
     def finish(self) -> None:
         """End the source stream as soon as the backlog is sent."""
@@ -61,10 +71,17 @@ class Sender:
         """Take every step that is due."""
         while self._shared.life.state is SessionState.STREAMING:
             self.take_marks(now)
+            if now >= self._connected_at + RENEW_AT_LATEST_S:
+                self._end("renewed", now)
+                return
             due_at, step = self._next_step()
             if due_at > now:
                 return
             step(now)
+
+    def is_at_rest(self, now: float) -> bool:
+        """True when nothing was spoken for so long that no answer is on its way any more."""
+        return now >= self._speech_at + self._shared.ending.drain_s
 
     # --- what is next ------------------------------------------------------------------------------------------
 
@@ -76,6 +93,7 @@ class Sender:
             return ready_at, lambda now: self._end("finished", now)
         steps = [
             (max(ready_at, self._idle_at()), lambda now: self._end("idle", now)),
+            (max(ready_at, self._renewal_at()), lambda now: self._end("renewed", now)),
             (max(ready_at, self._keep_alive_at()), self._outlet.silence),
             (max(ready_at, self._outlet.sounds_until), self._tail_step()),
             self._settling_step(),
@@ -97,6 +115,10 @@ class Sender:
             return _NEVER, None
         at, utterance_id = due
         return at, lambda _: self._settle(utterance_id)
+
+    def _renewal_at(self) -> float:
+        """In a pause, when all that was said is answered; in mid-speech `pump` sees to it."""
+        return _NEVER if self._shared.progress.is_pending else self._connected_at + RENEW_S
 
     def _keep_alive_at(self) -> float:
         last_at = self._outlet.last_data_at

@@ -49,7 +49,8 @@ class DeepLSession:
         self._admission = Admission(options, setup, self._life)
         self._outlet = Outlet(shared)
         self._sender = Sender(shared, self._outlet)
-        self._inbox = Inbox(shared, options.speech_media, self._outlet.lost)
+        self._inbox = Inbox(shared, options.speech_media)
+        self._life.before_failure = self._outlet.given_up
         self._finish_by: float | None = None
 
     @property
@@ -112,6 +113,7 @@ class DeepLSession:
         self._admission.opened(now)
         if resumed:
             self.counters.resumes += 1
+            self._sender.resumed(now)
             self._outlet.resumed()
             self._timeline.reconnected()
             self._progress.resumed(now)
@@ -128,10 +130,16 @@ class DeepLSession:
     def message(self, data: str | bytes, now: float) -> None:
         """A TEXT or BINARY message arrived."""
         if self._life.require("message", SessionState.STREAMING, SessionState.ENDING):
-            self._admission.heard()
             self._ending.heard(now)
+            self._outlet.heard(now)
             self._inbox.take(data, now)
-            self._outlet.heard()
+            self._sender.pump(now)
+
+    def pong(self, number: int, now: float) -> None:
+        """The service has read all that was sent before this ping."""
+        if self._life.require("pong", SessionState.STREAMING, SessionState.ENDING):
+            self._admission.took_audio()
+            self._outlet.arrived(number, now)
             self._sender.pump(now)
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
@@ -144,19 +152,28 @@ class DeepLSession:
         if self._life.state is SessionState.CONNECTING:
             self._admission.dial_failed(closed, now, self._outlet.last_data_at)
             return
-        self._outlet.lost(now)
+        self._outlet.lost()
         is_pending = self._progress.is_pending or self._inbox.is_pending
         if self._ending.has_begun and (self._ending.was_resumed or not is_pending):
             self._life.end("unconfirmed", expected=True)
-        else:
-            self._life.lost(f"closed with {closed.code} {closed.reason}")
+            return
+        self._life.lost(f"closed with {closed.code} {closed.reason}")
+        if is_pending or self._backlog.samples or self._finish_by is not None or not self._sender.is_at_rest(now):
             self._admission.lost(closed, now, self._outlet.last_data_at)
+        else:
+            self._life.end("lost while nobody spoke", expected=True)
 
     def next_deadline(self) -> float | None:
         """When something is to be done without an input."""
         if self._life.is_final:
             return None
-        deadlines = (self._admission.deadline, self._sender.deadline, self._ending.deadline, self._finish_by)
+        deadlines = (
+            self._admission.deadline,
+            self._sender.deadline,
+            self._outlet.deadline,
+            self._ending.deadline,
+            self._finish_by,
+        )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def deadline_reached(self, now: float) -> None:
@@ -164,6 +181,7 @@ class DeepLSession:
         if self._life.is_final:
             return
         self._admission.deadline_reached(now)
+        self._outlet.deadline_reached(now)
         self._sender.pump(now)
         if any(by is not None and now >= by for by in (self._ending.deadline, self._finish_by)):
             self._life.end("unconfirmed", expected=True)

@@ -97,6 +97,10 @@ class LoopbackSession:
         """Nobody is there to send one."""
         self._life.require("message")
 
+    def pong(self, number: int, now: float) -> None:  # noqa: ARG002 - as above
+        """Nobody was asked."""
+        self._life.require("pong")
+
     def socket_closed(self, closed: SocketClosed, now: float) -> None:  # noqa: ARG002 - as above
         """Nothing was dialled."""
         self._life.require("socket_closed")

@@ -10,7 +10,7 @@ def test_only_closed_and_failed_are_final(state: SessionState) -> None:
 
 def test_a_dial_is_bounded_and_takes_large_messages_by_default() -> None:
     dial = OpenSocket("wss://example.org")
-    assert (dial.open_timeout_s, dial.ping_interval_s, dial.max_message_bytes) == (10.0, 20.0, 8 * 1024 * 1024)
+    assert (dial.open_timeout_s, dial.ping_interval_s, dial.max_message_bytes) == (10.0, 10.0, 8 * 1024 * 1024)
     assert dial.headers == {}
 
 

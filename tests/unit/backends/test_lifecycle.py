@@ -103,3 +103,12 @@ def test_texts_of_the_peer_are_made_presentable() -> None:
     assert lost.reason.startswith("bye **** [31m xxx")
     assert (len(lost.reason), lost.reason[-1]) == (200, "…")
     assert failed == SessionFailed(ErrorCategory.SERVER, "bad **** given")
+
+
+def test_what_a_failure_costs_is_told_before_it_and_once() -> None:
+    life = Lifecycle()
+    life.move(SessionState.REQUESTING)
+    life.before_failure = lambda: life.lost("the price")
+    for _ in range(2):
+        life.fail(SessionFailed(ErrorCategory.SERVER, "no"))
+    assert [type(event) for event in life.take_events()] == [ConnectionLost, SessionFailed]

@@ -229,3 +229,56 @@ def test_the_nearest_audio_is_found_by_the_sample(lengths: list[int], data: st.D
         truth += [NOON + 100 * number + sample / RATE_HZ for sample in range(length)]
     sample = data.draw(st.integers(0, len(truth) - 1))
     assert timeline.locate(sample * 1000 / RATE_HZ).wall_s == pytest.approx(truth[sample], abs=1e-5)
+
+
+# --- what did not arrive --------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_back_makes_room_for_what_comes() -> None:
+    timeline = Timeline()
+    timeline.sent(16_000, 100.0, "u1")
+    timeline.retracted(1_600)
+    assert timeline.sent_ms == 900
+    timeline.sent(16_000, 101.0, "u1")
+    assert timeline.locate(899).wall_s == pytest.approx(100.899)
+    assert timeline.locate(901).wall_s == pytest.approx(101.001)
+
+
+def test_more_than_one_utterance_may_be_taken_back_silence_first() -> None:
+    timeline = Timeline()
+    timeline.sent(1_600, 100.0, "u1")
+    timeline.sent(1_600, 200.0, "u2")
+    timeline.silence(1_600)
+    timeline.retracted(1_600)
+    assert timeline.locate(150).utterance_id == "u2"
+    timeline.retracted(2_400)
+    assert timeline.locate(150) == Position(100.05, "u1")
+    timeline.retracted(99_999)
+    assert timeline.locate(0) == Position(0.0, None)
+
+
+def test_what_lies_behind_all_text_is_told_by_utterance() -> None:
+    timeline = Timeline()
+    assert timeline.unheard() == {}
+    timeline.sent(16_000, 100.0, "u1")
+    timeline.silence(1_600)
+    timeline.sent(16_000, 200.0, "u2")
+    assert timeline.unheard() == {"u1": 16_000, "u2": 16_000}
+    timeline.heard(900)
+    timeline.heard(500)
+    assert timeline.unheard() == {"u1": 1_600, "u2": 16_000}
+    timeline.heard(1_050)
+    assert timeline.unheard() == {"u2": 16_000}
+    timeline.heard(9_000)
+    assert timeline.unheard() == {}
+
+
+def test_text_of_a_count_that_began_anew_is_placed_in_it() -> None:
+    timeline = Timeline()
+    timeline.sent(160_000, 100.0, "u1")
+    timeline.observe("source", 0, 9_000)
+    timeline.reconnected()
+    timeline.sent(16_000, 200.0, "u2")
+    timeline.observe("source", 0, 400)
+    timeline.heard(400)
+    assert timeline.unheard() == {"u2": 9_600}

@@ -14,7 +14,7 @@ from satellite.core.events import (
     SessionOpened,
 )
 from satellite.errors import ErrorCategory
-from tests.fakes.uplink_play import BAD_KEY, BAD_REQUEST, REFUSES, Play
+from tests.fakes.uplink_play import BAD_KEY, BAD_REQUEST, IN_TROUBLE, REFUSES, Play
 from tests.fakes.virtual_time import pass_time, running, virtual
 from tests.fakes.voice import REFUSED, Fate
 
@@ -127,25 +127,35 @@ async def test_audio_is_kept_over_failures_and_given_to_the_next_session() -> No
 
 @virtual
 async def test_each_failure_doubles_the_wait() -> None:
+    play = Play(*[Fate(failure=IN_TROUBLE)] * 8)
+    async with running(play.uplink.run):
+        play.hear()
+        await pass_time(320)
+    waits = [after - before for before, after in itertools.pairwise(play.starts)]
+    assert waits == pytest.approx([2.05, 4.05, 8.05, 16.05, 32.05, 60.05, 60.05, 60.05])
+
+
+@virtual
+async def test_an_outage_is_noticed_to_be_over_before_the_backlog_is_full() -> None:
     play = Play(*[REFUSES] * 8)
     async with running(play.uplink.run):
         play.hear()
-        await pass_time(200)
+        await pass_time(80)
     waits = [after - before for before, after in itertools.pairwise(play.starts)]
-    assert waits == pytest.approx([1.05, 2.05, 4.05, 8.05, 16.05, 32.05, 60.05, 60.05])
+    assert waits == pytest.approx([1.05, 2.05, 4.05, 8.05, 10.05, 10.05, 10.05, 10.05])
 
 
 @virtual
 async def test_a_service_that_accepts_and_fails_at_once_is_not_asked_faster_and_faster() -> None:
-    play = Play(*[Fate(opens_after_s=0.01, failure=REFUSED, fails_after_s=0.02)] * 6)
+    play = Play(*[Fate(opens_after_s=0.01, failure=IN_TROUBLE, fails_after_s=0.02)] * 9)
     async with running(play.uplink.run):
         play.hear(seconds=20)
-        for _ in range(60):
+        for _ in range(600):
             await pass_time(1)
             play.hear()
     waits = [after - before for before, after in itertools.pairwise(play.starts)]
-    assert waits[:5] == pytest.approx([1.02, 2.02, 4.02, 8.02, 16.02], abs=1.0)
-    assert play.uplink.counters.reconnects == 5
+    assert waits == pytest.approx([2.02, 4.02, 120.02, 240.02], abs=1.0)
+    assert play.uplink.counters.reconnects == 4
 
 
 @virtual
@@ -296,8 +306,32 @@ def test_a_park_is_probed_every_hour() -> None:
     assert play.service.heard_ms == 100
 
 
-def test_a_request_that_is_wrong_is_never_probed() -> None:
-    assert long_play(Play(Fate(failure=BAD_REQUEST)), 30_000) == [0]
+def test_a_request_that_is_wrong_is_probed_every_hour_too() -> None:
+    assert long_play(Play(Fate(failure=BAD_REQUEST)), 7_000) == [0, pytest.approx(3600.05)]
+
+
+@virtual
+async def test_a_request_that_was_let_in_and_rejected_later_is_tried_once_more_and_then_parked() -> None:
+    rejected = Fate(failure=BAD_REQUEST, fails_after_s=3.0)
+    play = Play(rejected, rejected, rejected)
+    async with running(play.uplink.run):
+        for _ in range(60):
+            play.hear()
+            await pass_time(10)
+    assert play.starts == [0, 10]
+    assert len(play.told("parked")) == 1
+
+
+@virtual
+async def test_nothing_is_tried_while_nothing_waits() -> None:
+    play = Play(Fate(failure=IN_TROUBLE, fails_after_s=5.0), Fate(failure=BAD_KEY, fails_after_s=5.0))
+    async with running(play.uplink.run):
+        play.talk("u1")
+        await pass_time(1000)
+        assert len(play.service.sessions) == 1, "lost, and nobody speaks"
+        play.talk("u2")
+        await pass_time(2000)
+        assert len(play.service.sessions) == 2, "parked, and nobody speaks"
 
 
 @virtual

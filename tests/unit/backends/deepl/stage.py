@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from satellite.backends.base import OpenSocket, SendText, SessionSetup
+from satellite.backends.base import HttpRequest, OpenSocket, SendText, SessionSetup
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.backends.deepl.session import DeepLSession
 from satellite.core.audio import SAMPLE_BYTES
@@ -166,4 +166,9 @@ def said_and_answered(**changes: Any) -> Playbook:
 
 
 def resumed(book: Playbook, token: str = "t2") -> Playbook:
-    return book.closes().answers(200, ticket(token)).opens()
+    """The connection is lost, and there is another one as soon as it is asked for."""
+    asked = len(book.all(HttpRequest))
+    book.closes()
+    while len(book.all(HttpRequest)) == asked and (due_at := book.session.next_deadline()) is not None:
+        book.at(due_at)
+    return book.answers(200, ticket(token)).opens()

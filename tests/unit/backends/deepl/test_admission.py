@@ -11,7 +11,7 @@ from satellite.backends.base import (
     SessionState,
     SocketClosed,
 )
-from satellite.backends.deepl.admission import Admission
+from satellite.backends.deepl.admission import RESUME_BUDGET_S, Admission
 from satellite.backends.lifecycle import Lifecycle
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory, LocalMisuse
@@ -43,12 +43,12 @@ class Desk:
         self.admission.unanswered(failure, self.now)
         return self
 
-    def opens(self, *, heard: bool = True) -> "Desk":
+    def opens(self, *, takes_audio: bool = True) -> "Desk":
         self.life.take_actions()
         self.admission.opened(self.now)
         self.life.move(SessionState.STREAMING)
-        if heard:
-            self.admission.heard()
+        if takes_audio:
+            self.admission.took_audio()
         return self
 
     def connected(self) -> "Desk":
@@ -148,7 +148,7 @@ def test_keys_and_tokens_are_in_no_detail() -> None:
 def test_a_lost_connection_is_asked_for_with_the_newest_token_each_time() -> None:
     desk = Desk().connected()
     for n in range(2, 5):
-        desk.now += 20
+        desk.now += 70
         desk.sent_at = desk.now
         assert desk.closes().wanted() == [f"GET t{n - 1}"]
         desk.answers(200, ticket(f"t{n}"))
@@ -226,40 +226,72 @@ def test_too_long_after_the_last_audio_nothing_is_asked(sent_at: float | None, n
     assert desk.failure().category is ErrorCategory.CONNECTIVITY
 
 
-def test_five_reconnects_a_minute_are_enough() -> None:
-    desk = Desk().connected()
+def closes_after(desk: Desk, lived_s: float) -> Desk:
+    desk.now += lived_s
+    desk.sent_at = desk.now
+    return desk.closes()
+
+
+def test_each_reconnect_of_a_minute_waits_longer_and_five_are_enough() -> None:
+    desk, waits = Desk().connected(), []
     for n in range(2, 7):
-        desk.now += 10
-        desk.sent_at = desk.now
-        desk.closes().answers(200, ticket(f"t{n}")).opens()
-    desk.now = desk.sent_at = 59.0
-    assert desk.closes().failure().category is ErrorCategory.SERVER
+        closes_after(desk, 5)
+        waits.append(desk.wait() if desk.admission.deadline is not None else 0.0)
+        desk.answers(200, ticket(f"t{n}")).opens()
+    assert waits == [0.0, 1.0, 2.0, 4.0, 8.0]
+    assert closes_after(desk, 5).failure().category is ErrorCategory.SERVER
+
+
+def test_a_reconnect_is_not_put_off_past_its_budget() -> None:
+    desk = Desk().connected()
+    for n in range(2, 6):
+        closes_after(desk, 5)
+        if desk.admission.deadline is not None:
+            desk.wait()
+        desk.answers(200, ticket(f"t{n}")).opens()
+    assert desk.sent_at is not None
+    desk.sent_at -= 14.0
+    desk.now += 4
+    desk.closes()
+    desk.wait()
+    assert desk.now == desk.sent_at + RESUME_BUDGET_S
 
 
 def test_the_minute_moves_on() -> None:
     desk = Desk().connected()
     for n in range(2, 12):
-        desk.now += 13
-        desk.sent_at = desk.now
-        desk.closes().answers(200, ticket(f"t{n}")).opens()
+        closes_after(desk, 31)
+        if desk.admission.deadline is not None:
+            desk.wait()
+        desk.answers(200, ticket(f"t{n}")).opens()
     assert desk.life.state is SessionState.STREAMING
 
 
-def test_two_quick_closes_are_a_refusal() -> None:
-    desk = Desk().requested().answers(200, ticket("t1")).opens(heard=False)
+def test_a_service_that_closes_at_once_is_not_asked_again_by_this_session() -> None:
+    desk = Desk().requested().answers(200, ticket("t1")).opens(takes_audio=False)
+    desk.wanted()
     desk.now = 1.0
-    desk.closes().answers(200, ticket("t2")).opens(heard=False)
-    desk.now = 2.5
     assert desk.closes(1000).failure().category is ErrorCategory.SERVER
+    assert desk.wanted() == []
 
 
-@pytest.mark.parametrize(("heard", "lived_s"), [(True, 1.0), (False, 3.0)])
-def test_a_connection_that_lived_or_spoke_is_not_quick(heard: bool, lived_s: float) -> None:
-    desk = Desk().requested().answers(200, ticket("t1")).opens(heard=False)
-    desk.closes().answers(200, ticket("t2")).opens(heard=heard)
-    desk.now += lived_s
-    desk.closes().answers(200, ticket("t3")).opens(heard=False)
-    assert desk.closes().life.state is SessionState.REQUESTING
+@pytest.mark.parametrize(("takes_audio", "lived_s"), [(True, 1.0), (False, 3.0)])
+def test_where_there_is_something_to_go_back_to_one_quick_close_is_forgiven(takes_audio: bool, lived_s: float) -> None:
+    desk = Desk().requested().answers(200, ticket("t1")).opens(takes_audio=takes_audio)
+    closes_after(desk, lived_s).answers(200, ticket("t2")).opens(takes_audio=False)
+    if not takes_audio:
+        assert closes_after(desk, 1.0).life.state is SessionState.REQUESTING
+        desk.wait()
+        desk.answers(200, ticket("t3")).opens()
+    assert closes_after(desk, 1.0).failure().category is ErrorCategory.SERVER
+
+
+def test_a_connection_that_lives_ends_the_row() -> None:
+    desk = Desk().connected()
+    closes_after(desk, 1.0).answers(200, ticket("t2")).opens(takes_audio=False)
+    closes_after(desk, 3.0).wait()
+    desk.answers(200, ticket("t3")).opens(takes_audio=False)
+    assert closes_after(desk, 1.0).life.state is SessionState.REQUESTING
 
 
 def test_a_policy_close_is_forgiven_once() -> None:
@@ -272,21 +304,26 @@ def test_after_a_policy_close_the_get_is_tried_once() -> None:
     assert Desk().connected().closes(1003).no_answer(UNSENT).life.is_final
 
 
-def test_a_dial_that_nobody_answered_is_followed_by_one_get() -> None:
-    desk = Desk().requested().answers(200, ticket("t1"))
+def test_a_first_dial_that_nobody_answered_is_the_end_there_is_nothing_to_go_back_to() -> None:
+    failure = Desk().requested().answers(200, ticket("t1")).dial_fails().failure()
+    assert (failure.category, failure.detail) == (ErrorCategory.SERVER, "the stream could not be opened: refused")
+
+
+def test_a_later_dial_that_nobody_answered_is_followed_by_one_get() -> None:
+    desk = Desk().connected().closes().answers(200, ticket("t2"))
     desk.wanted()
-    assert desk.dial_fails().wanted() == ["GET t1"]
-    desk.answers(200, ticket("t2"))
-    failure = desk.dial_fails().failure()
-    assert (failure.category, failure.detail) == (
-        ErrorCategory.CONNECTIVITY,
-        "the stream could not be opened: refused",
-    )
+    desk.dial_fails()
+    desk.wait()
+    assert desk.wanted() == ["GET t2"]
+    assert desk.answers(200, ticket("t3")).dial_fails().failure().category is ErrorCategory.SERVER
 
 
 def test_a_dial_that_works_forgives_the_one_that_did_not() -> None:
-    desk = Desk().requested().answers(200, ticket("t1")).dial_fails().answers(200, ticket("t2")).opens()
-    desk.closes().answers(200, ticket("t3"))
+    desk = Desk().connected().closes().answers(200, ticket("t2")).dial_fails()
+    desk.wait()
+    desk.answers(200, ticket("t3")).opens()
+    closes_after(desk, 3.0).wait()
+    desk.answers(200, ticket("t4"))
     assert desk.dial_fails().life.state is SessionState.REQUESTING
 
 

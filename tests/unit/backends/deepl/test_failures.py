@@ -52,7 +52,7 @@ GET             502   rejoin-once   SERVER
 GET             503   rejoin-once   SERVER
 GET             504   rejoin-once   SERVER
 GET             529   rejoin-once   SERVER
-handshake       none  rejoin-once   CONNECTIVITY
+handshake       none  rejoin-once   SERVER
 handshake       301   retry         SERVER
 handshake       401   retry         SERVER
 handshake       403   retry         SERVER

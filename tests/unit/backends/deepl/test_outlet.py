@@ -4,14 +4,18 @@ from itertools import pairwise
 
 import pytest
 
-from satellite.backends.deepl.outlet import LOSS_WINDOW_S
+from satellite.backends.base import CloseSocket, HttpRequest
+from satellite.backends.flight import SILENT_S
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import AudioLost
+from satellite.core.events import AudioLost, ConnectionLost, TranscriptUpdated
+from tests.fakes.playbook import WALL_S, Like
 from tests.unit.backends.deepl.stage import (
     END,
     HoldingEncoder,
     PcmEncoder,
+    answered,
     chunks,
+    error,
     resumed,
     said_and_answered,
     segment,
@@ -45,25 +49,107 @@ def test_what_the_encoder_kept_back_goes_out_before_the_end(rest: bytes) -> None
     assert book.history[-1].what == END
 
 
-def test_audio_of_the_last_second_that_nothing_was_heard_after_is_lost() -> None:
-    book = streaming().speaks("u1", 3.0).closes()
+def test_what_arrived_is_not_lost_with_the_connection() -> None:
+    assert streaming().speaks("u1", 3.0).closes().all(AudioLost) == []
+
+
+def test_on_a_link_that_takes_nothing_more_one_chunk_is_under_way_and_the_rest_waits() -> None:
+    book = streaming().speaks("u1", 1.0).goes_deaf().speaks("u1", 5.0)
+    assert [round(chunk.at, 3) for chunk in spoken(book)][-1] == 1.1
+    assert book.backlog.seconds == pytest.approx(4.9)
+    book.closes()
+    assert book.all(AudioLost) == [AudioLost("u1", 1600)]
+
+
+@pytest.mark.parametrize("round_trip_s", [0.02, 0.12, 0.3, 0.6])
+def test_live_audio_goes_on_whatever_the_way_takes(round_trip_s: float) -> None:
+    book = streaming()
+    book.round_trip_s = round_trip_s
+    book.speaks("u1", 20.0)
+    assert book.backlog.seconds <= 0.3
+    book.goes_deaf().speaks("u1", 5.0).closes()
     (lost,) = book.all(AudioLost)
-    assert (lost.utterance_id, lost.samples) == ("u1", LOSS_WINDOW_S * RATE_HZ)
+    assert lost.samples <= RATE_HZ
 
 
-def test_caught_up_audio_is_bounded_to_a_second_too() -> None:
-    book = streaming().waits("u1", 2000).hears("u2", 2000).at(2.0).closes()
-    assert sum(lost.samples for lost in book.all(AudioLost)) <= RATE_HZ
+@pytest.mark.parametrize("round_trip_s", [0.02, 0.3])
+def test_what_waited_is_caught_up_while_live_audio_goes_on(round_trip_s: float) -> None:
+    book = streaming()
+    book.round_trip_s = round_trip_s
+    book.waits("u1", 10_000).speaks("u1", 40.0)
+    assert book.backlog.seconds <= 0.3
+
+
+def test_after_a_stall_the_chunk_that_was_held_up_is_not_met_by_the_next() -> None:
+    book = streaming().speaks("u1", 1.0)
+    book.round_trip_s = 3.0
+    book.after(0.1).hears("u1")
+    book.round_trip_s = 0.0
+    book.speaks("u1", 4.0)
+    held_up, *after = [chunk for chunk in spoken(book) if chunk.at > 1.05]
+    arrivals = [held_up.at + 3.0, *(chunk.at for chunk in after)]
+    assert [round(at, 3) for at in arrivals[:2]] == [4.1, 4.155]
+    assert all(later - sooner >= 0.05 for sooner, later in pairwise(arrivals))
+
+
+def test_a_link_on_which_nothing_arrives_is_cut_and_asked_for_again() -> None:
+    book = streaming().speaks("u1", 1.0).goes_deaf().after(0.1).hears("u1").skip()
+    book.after(SILENT_S - 0.1).expect()
+    book.after(0.1).expect(CloseSocket(reason="nothing arrived for 8 s", at_once=True))
+    book.after(5.0).expect()
+    book.closes().expect(Like(HttpRequest, method="GET"), AudioLost("u1", 1600), Like(ConnectionLost))
+
+
+def test_a_service_that_talks_is_there() -> None:
+    book = streaming().speaks("u1", 1.0).goes_deaf().after(0.1).hears("u1").after(SILENT_S - 0.1)
+    answered(book).after(SILENT_S - 0.1)
+    assert book.all(CloseSocket) == []
+
+
+def test_silence_of_ours_is_no_loss_but_tells_of_a_dead_link_too() -> None:
+    book = said_and_answered(idle_close_s=500.0).after(1.0).goes_deaf().after(11.0 + SILENT_S)
+    assert len(book.all(CloseSocket)) == 1
+    assert book.closes().all(AudioLost) == []
 
 
 def test_each_utterance_is_told_what_it_lost() -> None:
-    book = streaming().speaks("u1", 0.3).falls_silent("u1").speaks("u2", 0.3).closes()
-    assert book.all(AudioLost) == [AudioLost("u1", 4800), AudioLost("u2", 4800)]
+    book = streaming()
+    book.round_trip_s = 0.6
+    book.speaks("u1", 5.0).falls_silent("u1").speaks("u2", 0.3).closes()
+    assert [lost.utterance_id for lost in book.all(AudioLost)] == ["u1", "u2"]
+    assert sum(lost.samples for lost in book.all(AudioLost)) <= RATE_HZ
 
 
-def test_what_was_answered_or_is_long_gone_is_not_lost() -> None:
-    assert streaming().speaks("u1", 1.0).says(source([segment("Hello.", 0, 900)], [])).closes().all(AudioLost) == []
-    assert streaming().hears("u1", 100).at(1.5).closes().all(AudioLost) == []
+def test_times_after_a_loss_are_half_of_it_off_at_most() -> None:
+    book = streaming().speaks("u1", 2.0).goes_deaf().speaks("u1", 1.0)
+    assert book.backlog.seconds == pytest.approx(0.9)
+    book.round_trip_s = 0.0
+    resumed(book).speaks("u1", 6.0)
+    assert book.backlog.samples == 0
+    # what was spoken at 4.1 s is at 3.9 s of the stream when the lost chunk did not arrive, at 4.0 s when it did
+    for what_arrived_ms, off_s in ((0, -0.05), (100, 0.05)):
+        spoken_ms = 3900 + what_arrived_ms
+        book.says(source([segment("x", spoken_ms, spoken_ms + 100)], []))
+        text = book.all(TranscriptUpdated)[-1].concluded[0]
+        assert text.start_s == pytest.approx(WALL_S + 4.1 + off_s, abs=0.002)
+
+
+@pytest.mark.parametrize("reaches_ms", [None, 600])
+def test_a_session_that_fails_loses_what_no_text_reaches(reaches_ms: int | None) -> None:
+    book = streaming().speaks("u1", 1.0)
+    if reaches_ms is not None:
+        book.says(source([], [segment("Hel", 0, reaches_ms)]))
+    book.says(error(500))
+    assert book.all(AudioLost) == [AudioLost("u1", RATE_HZ - (reaches_ms or 0) * 16)]
+
+
+def test_nothing_is_lost_twice() -> None:
+    book = streaming().speaks("u1", 1.0).goes_deaf().after(0.1).hears("u1").closes().answers(400)
+    assert [lost.samples for lost in book.all(AudioLost)] == [1600, pytest.approx(RATE_HZ, abs=800)]
+
+
+def test_what_was_settled_is_not_lost_with_the_session() -> None:
+    assert said_and_answered().after(5.0).says(error(500)).all(AudioLost) == []
 
 
 def test_after_a_reconnect_sending_goes_on_behind_what_was_sent() -> None:
@@ -72,3 +158,10 @@ def test_after_a_reconnect_sending_goes_on_behind_what_was_sent() -> None:
     resumed(book).at(3.0)
     assert encoder.restarts == 1
     assert round(sum(chunk.seconds for chunk in spoken(book)), 3) == 1.5
+
+
+def test_a_pong_that_was_answered_before_changes_nothing() -> None:
+    book = streaming().speaks("u1", 1.0).goes_deaf().after(0.1).hears("u1")
+    deadline = book.session.next_deadline()
+    book.session.pong(1, book.now + 1.0)
+    assert book.session.next_deadline() == deadline

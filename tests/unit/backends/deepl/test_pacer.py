@@ -22,3 +22,12 @@ def test_the_gap_after_a_chunk(piece_s: float, chunk_s: float, gap_s: float) -> 
     pacer.sent(piece_s, chunk_s, 10.0)
     assert pacer.ready_at == pytest.approx(10.0 + gap_s)
     assert gap_s >= chunk_s / 2
+
+
+def test_a_chunk_that_was_held_up_is_not_met_by_the_next() -> None:
+    pacer = Pacer()
+    pacer.sent(0.1, 0.1, 5.0)
+    pacer.arrived(0.1, 4.9)
+    assert pacer.ready_at == pytest.approx(5.0 + 0.1 / 1.5), "in time"
+    pacer.arrived(0.1, 8.0)
+    assert pacer.ready_at == pytest.approx(8.055), "late"

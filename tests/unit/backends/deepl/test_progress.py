@@ -87,3 +87,15 @@ def test_after_an_outage_the_waiting_begins_anew() -> None:
     progress = ended(at=10.0)
     progress.resumed(15.0)
     assert progress.next_settled() == (20.0, "u1")
+
+
+def test_an_utterance_is_unsettled_from_its_first_audio_to_its_settling() -> None:
+    progress = Progress()
+    assert progress.unsettled == frozenset()
+    progress.spoke("u1")
+    progress.ended("u1", 1.0)
+    progress.spoke("u2")
+    assert progress.unsettled == {"u1", "u2"}
+    progress.settle("u1")
+    progress.ended("u2", 2.0)
+    assert progress.unsettled == {"u2"}

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from satellite.backends.deepl.failures import PORTAL_HINT
 from satellite.backends.deepl.requests import Ticket, rejoin_request, session_request, ticket_of
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
@@ -133,3 +134,10 @@ def test_an_answer_without_ticket_is_a_fault_of_the_service(body: bytes) -> None
     failure = ticket_of(body, BASE)
     assert isinstance(failure, SessionFailed)
     assert failure.category is ErrorCategory.SERVER
+
+
+def test_a_web_page_is_told_from_an_answer() -> None:
+    failure = ticket_of(b"\n<!DOCTYPE html><title>Welcome to the hotel</title>", BASE)
+    assert isinstance(failure, SessionFailed)
+    assert failure.detail == "a web page came instead of the service's answer"
+    assert failure.hint == PORTAL_HINT

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satellite.backends.base import SessionState
-from satellite.core.events import SessionEnded, UtteranceSent, UtteranceSettled
+from satellite.backends.deepl.sender import RENEW_AT_LATEST_S, RENEW_S
+from satellite.core.events import AudioLost, SessionEnded, UtteranceSent, UtteranceSettled
 from tests.fakes.playbook import Playbook
 from tests.unit.backends.deepl.stage import (
     END,
@@ -146,6 +147,48 @@ def test_an_open_utterance_without_audio_holds_the_session_for_half_a_minute_onl
     book = streaming(idle_close_s=5.0).hears("u1").at(29.0)
     assert ends(book) == []
     assert ends(book.at(31.0)) == [pytest.approx(30.0)]
+
+
+# --- renewal -----------------------------------------------------------------------------------------------------
+
+
+def talking(book: Playbook, minutes: float, *, pauses: bool) -> Playbook:
+    """Sentences of ten seconds, each answered, with pauses of five between them or none."""
+    until, number = book.now + minutes * 60, 0
+    while book.now < until and book.session.state is SessionState.STREAMING:
+        number += 1
+        start_ms = book.session.counters.sent_samples // 16
+        book.speaks(f"u{number}", 10.0).says(source([segment("x", start_ms, start_ms + 9000)], []))
+        if pauses:
+            book.falls_silent(f"u{number}").after(5.0)
+    return book
+
+
+def test_an_old_connection_ends_in_the_next_pause() -> None:
+    book = talking(streaming(), 55.0, pauses=True)
+    (ended_at,) = ends(book)
+    assert RENEW_S <= ended_at <= RENEW_S + 15.0
+    book.says(end_of("stream"))
+    assert book.all(SessionEnded) == [SessionEnded("renewed", expected=True)]
+    assert book.all(AudioLost) == []
+
+
+def test_without_a_pause_it_ends_in_mid_speech_and_what_comes_is_kept() -> None:
+    book = streaming()
+    talking(book, 57.0, pauses=False)
+    assert ends(book) == []
+    talking(book, 2.0, pauses=False)
+    assert ends(book) == [pytest.approx(RENEW_AT_LATEST_S, abs=0.2)]
+    sent_s = sum(chunk.seconds for chunk in chunks(book))
+    book.hears("u2", 500).says(end_of("stream"))
+    assert sent_s + book.backlog.seconds == pytest.approx(RENEW_AT_LATEST_S, abs=11.0)
+    assert book.all(AudioLost) == []
+
+
+def test_a_resumed_connection_is_a_young_one() -> None:
+    book = talking(streaming(), 40.0, pauses=True).hears("u0")
+    resumed(book).falls_silent("u0")
+    assert ends(talking(book, 15.0, pauses=True)) == []
 
 
 def test_after_the_end_nothing_is_sent() -> None:

@@ -17,6 +17,7 @@ from satellite.backends.base import (
     SendText,
     SessionState,
 )
+from satellite.backends.flight import SILENT_S
 from satellite.core.events import (
     AudioLost,
     ConnectionLost,
@@ -37,6 +38,7 @@ from tests.unit.backends.deepl.stage import (
     media,
     new_play,
     options,
+    said_and_answered,
     segment,
     source,
     spoken,
@@ -45,6 +47,7 @@ from tests.unit.backends.deepl.stage import (
     ticket,
 )
 
+BASE = "https://api.deepl.com/v3/voice/realtime"
 REFUSED = HttpFailed("no route", was_sent=False)
 
 
@@ -57,7 +60,7 @@ def connecting() -> Playbook:
 
 
 def rejoining() -> Playbook:
-    return streaming().closes().skip()
+    return streaming().hears("u1").closes().skip()
 
 
 def ending() -> Playbook:
@@ -107,14 +110,14 @@ def test_a_conversation_from_beginning_to_end() -> None:
 
 
 def test_a_lost_connection_is_resumed() -> None:
-    book = streaming().speaks("u1", 0.2).skip()
+    book = streaming().speaks("u1", 0.2).goes_deaf().speaks("u1", 0.2).skip()
     book.closes(1001, "going away t1").expect(
-        Like(HttpRequest, method="GET", url="https://api.deepl.com/v3/voice/realtime?token=t1"),
-        AudioLost("u1", 3200),
+        Like(HttpRequest, method="GET", url=f"{BASE}?token=t1"),
+        AudioLost("u1", 1600),
         ConnectionLost("closed with 1001 going away ****"),
     )
     book.answers(200, ticket("t2")).expect(dial("t2"))
-    book.opens().expect(SessionOpened(resumed=True))
+    book.opens().expect(Like(SendText), SessionOpened(resumed=True))
     assert (book.session.counters.connections, book.session.counters.resumes) == (2, 1)
 
 
@@ -164,11 +167,12 @@ def calls(book: Playbook) -> dict[str, tuple[Callable[[], object], set[SessionSt
         "no_answer": (lambda: book.no_answer(REFUSED), {SessionState.REQUESTING}),
         "opens": (book.opens, {SessionState.CONNECTING}),
         "says": (lambda: book.says("{}"), {SessionState.STREAMING, SessionState.ENDING}),
+        "pong": (lambda: book.session.pong(1, book.now), {SessionState.STREAMING, SessionState.ENDING}),
         "closes": (book.closes, {SessionState.CONNECTING, SessionState.STREAMING, SessionState.ENDING}),
     }
 
 
-@pytest.mark.parametrize("call", ["start", "answers", "no_answer", "opens", "says", "closes"])
+@pytest.mark.parametrize("call", ["start", "answers", "no_answer", "opens", "says", "pong", "closes"])
 @pytest.mark.parametrize("state", SessionState)
 def test_only_our_own_misuse_raises(state: SessionState, call: str) -> None:
     book = EVERY_STATE[state]()
@@ -219,10 +223,11 @@ def test_finishing_before_the_start_sends_what_waits() -> None:
 @pytest.mark.parametrize("arrive", [requesting, connecting, rejoining])
 def test_finishing_on_the_way_sends_what_waits(arrive: Callable[[], Playbook]) -> None:
     book = arrive().waits("u1", 100).finish()
+    sent = len(spoken(book))
     if book.session.state is SessionState.REQUESTING:
         book.answers(200, ticket("t5"))
     book.opens().after(1.0)
-    assert len(spoken(book)) == 1
+    assert len(spoken(book)) == sent + 1
     assert book.history[-1].what == END
 
 
@@ -276,6 +281,40 @@ def test_a_close_instead_of_the_end_of_the_stream_is_an_end_when_nothing_is_to_c
     book.closes(1000).expect(SessionEnded("unconfirmed", expected=True))
 
 
+def test_a_connection_lost_while_nobody_speaks_is_not_asked_for() -> None:
+    book = said_and_answered().after(12.0).skip()
+    book.closes().expect(ConnectionLost("closed with 1006"), SessionEnded("lost while nobody spoke", expected=True))
+
+
+@pytest.mark.parametrize("still", ["waits", "finishing", "answer"])
+def test_where_something_is_left_to_do_it_is(still: str) -> None:
+    book = said_and_answered().after(12.0).goes_deaf().skip()
+    if still == "waits":
+        book.hears("u2").after(0.1).hears("u2")
+    elif still == "answer":
+        book.says(target("de", [], [segment("Ha", 0, 10)]))
+    else:
+        book.says(source([], [segment("Late", 0, 10)])).finish()
+    book.skip().closes()
+    assert book.all(HttpRequest)[-1].method == "GET"
+
+
+def test_soon_after_speech_a_translation_may_be_on_its_way() -> None:
+    assert said_and_answered().after(8.0).closes().all(HttpRequest)[-1].method == "GET"
+
+
+def test_a_dead_link_is_noticed_while_the_last_words_are_waited_for() -> None:
+    book = streaming(speech_language="de")
+    book.round_trip_s = 0.3
+    book.speaks("u1", 3.0).says(source([], [segment("Hel", 0, 400)])).falls_silent("u1").finish().after(0.1)
+    assert book.session.state is SessionState.ENDING
+    book.session.pong(len(book.pings) - 1, book.now)
+    book.goes_deaf().after(SILENT_S - 0.1)
+    assert book.all(CloseSocket) == []
+    book.after(0.2)
+    assert [close.at_once for close in book.all(CloseSocket)] == [True]
+
+
 def test_a_connection_lost_before_the_last_words_is_resumed_once() -> None:
     book = ending().closes().expect(Like(HttpRequest, method="GET"), Like(ConnectionLost))
     book.answers(200, ticket("t2")).opens().expect(dial("t2"), SessionOpened(resumed=True))
@@ -295,7 +334,8 @@ def test_a_translation_that_is_still_tentative_is_worth_the_way_back_too() -> No
 
 
 def test_a_dial_that_fails_is_followed_by_a_get() -> None:
-    connecting().dial_fails().expect(Like(HttpRequest, method="GET"))
+    book = rejoining().answers(200, ticket("t2")).skip()
+    book.dial_fails().after(1.0).expect(Like(HttpRequest, method="GET", url=f"{BASE}?token=t2"))
 
 
 def test_asking_again_is_a_deadline() -> None:

@@ -109,6 +109,7 @@ def test_finishing_with_nothing_waiting_and_closing() -> None:
         lambda session: session.socket_opened(0.0),
         lambda session: session.message("{}", 0.0),
         lambda session: session.socket_closed(SocketClosed(was_open=True), 0.0),
+        lambda session: session.pong(1, 0.0),
     ],
 )
 def test_there_is_no_service_to_hear_from(call: Callable[[LoopbackSession], None]) -> None:
