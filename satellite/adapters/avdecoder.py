@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 """Compressed speech the inbox takes before it refuses more: some half an hour of Opus."""
+ITEM_BYTES = 64
+"""What a unit costs besides its bytes: millions of tiny ones must not pass for little."""
 MAX_PIECES_UNDER_WAY = 50
 PIECE_MS = 100
 """PCM goes to the event loop in pieces of about this length, fewer wake-ups than one a packet."""
@@ -53,7 +55,7 @@ class _Inbox:
     def put(self, item: bytes | _Boundary) -> bool:
         """Append; False when the inbox is full or closed."""
         with self._changed:
-            size = len(item) if isinstance(item, bytes) else 0
+            size = ITEM_BYTES + (len(item) if isinstance(item, bytes) else 0)
             if self._is_closed or self._waiting_bytes + size > MAX_WAITING_BYTES:
                 return False
             self._items.append(item)
@@ -95,7 +97,8 @@ class _Inbox:
             if limit is not None and len(unit) > limit:
                 self._items.appendleft(unit[limit:])
                 unit = unit[:limit]
-            self._waiting_bytes -= len(unit)
+                self._waiting_bytes += ITEM_BYTES
+            self._waiting_bytes -= ITEM_BYTES + len(unit)
             return unit
 
     def take_boundary(self) -> _Boundary | None:
@@ -103,6 +106,7 @@ class _Inbox:
         with self._changed:
             if self._items and isinstance(self._items[0], _Boundary):
                 boundary = self._items.popleft()
+                self._waiting_bytes -= ITEM_BYTES
                 return boundary if isinstance(boundary, _Boundary) else None
             return None
 

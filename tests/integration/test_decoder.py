@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satellite.adapters.avdecoder import AvDecoder
+from satellite.adapters.avdecoder import ITEM_BYTES, MAX_WAITING_BYTES, AvDecoder
 from satellite.adapters.decoder import ContentType, make_decoder
 from satellite.errors import MediaError
 from satellite.ports import SpeechDecoder
@@ -336,6 +336,16 @@ def test_any_bytes_in_any_order_end_in_peace(data: st.DataObject) -> None:
         ear.decoder.close()
 
     asyncio.run(main())
+
+
+async def test_crumbs_are_not_taken_for_little() -> None:
+    """A unit costs more than its bytes. The decoder itself is some seconds ahead of the loop at most."""
+    ear = Ear("audio/opus")
+    silence = b"\xf8\xff\xfe"
+    most = MAX_WAITING_BYTES // (ITEM_BYTES + len(silence))
+    ear.decoder.feed([silence] * (2 * most))
+    assert faults(ear.decoder) > most - 1_000
+    ear.decoder.close()
 
 
 async def test_more_than_can_be_kept_is_refused_and_counted() -> None:
