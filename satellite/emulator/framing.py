@@ -49,14 +49,14 @@ def decode(frame: str | bytes, message_format: str) -> ClientMessage:
 def _parse_json(frame: str) -> object:
     try:
         return json.loads(frame)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise FramingError("undecodable", "not JSON", 1007) from fault
 
 
 def _parse_msgpack(frame: bytes) -> object:
     try:
         return msgpack.unpackb(frame, raw=False, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException) as fault:
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as fault:
         raise FramingError("undecodable", "not msgpack", 1007) from fault
 
 

@@ -134,7 +134,10 @@ async def _read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
         raise _BadRequestError(400, "malformed request line")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:-2])}
-    url = urlsplit(parts[1])
+    try:
+        url = urlsplit(parts[1])
+    except ValueError as fault:
+        raise _BadRequestError(400, "malformed request target") from fault
     query = tuple(parse_qsl(url.query, keep_blank_values=True))
     return HttpRequest(parts[0], url.path, query, headers, await _read_body(reader, headers))
 
@@ -143,7 +146,7 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> b
     if "transfer-encoding" in headers:
         raise _BadRequestError(411, "a Content-Length is required")
     length = headers.get("content-length", "0")
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit() and len(length) < 10):
         raise _BadRequestError(400, "malformed Content-Length")
     if int(length) > BODY_LIMIT_BYTES:
         raise _BadRequestError(413, "the request body is over 128 KiB")

@@ -136,7 +136,7 @@ class Rest:
         if fault is None:
             try:
                 checked = check_request(json.loads(request.body))
-            except ValueError:
+            except (ValueError, RecursionError):
                 checked = Refusal("body_not_json", "the request body is not JSON")
             if isinstance(checked, SessionConfig):
                 return self._desk.open(checked)

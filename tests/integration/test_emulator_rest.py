@@ -222,10 +222,11 @@ async def test_other_paths_and_methods() -> None:
         assert rules(emulator) == []
 
 
-async def test_a_body_that_is_no_json() -> None:
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000])
+async def test_a_body_that_is_no_json(body: bytes) -> None:
     async with emulated() as (emulator, client):
         headers = {**client.auth, "Content-Type": "application/json"}
-        assert (await request(emulator.base_url, "POST", REALTIME_PATH, headers, b"{")).status == 400
+        assert (await request(emulator.base_url, "POST", REALTIME_PATH, headers, body)).status == 400
         assert rules(emulator) == ["body_not_json"]
 
 

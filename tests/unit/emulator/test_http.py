@@ -53,7 +53,10 @@ async def test_requests_follow_one_another_on_a_connection(server: HttpServer) -
     [
         (b"nonsense\r\n\r\n", 400),
         (b"GET / SPDY/3\r\n\r\n", 400),
+        (get("http://[::1::/"), 400),
         (get("/", "Content-Length: many"), 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", 400),
+        (get("/", f"Content-Length: {'9' * 5_000}"), 400),
         (get("/", "Transfer-Encoding: chunked"), 411),
         (get("/", f"Content-Length: {BODY_LIMIT_BYTES + 1}"), 413),
         (get("/", "X: " + "a" * 20_000), 431),
