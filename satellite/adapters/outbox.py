@@ -11,9 +11,10 @@ from satellite.homeassistant.messages import Delivery, Message
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many messages of each delivery rule may wait; over it the oldest goes first."""
+    """How many messages of each delivery rule may wait, and how large; over it the oldest goes first."""
 
     concluded: int = 5000
+    concluded_bytes: int = 32 * 1024 * 1024
     latest: int = 512
     transient: int = 32
 
@@ -59,6 +60,7 @@ class Outbox:
         self._backlog_end = 0
         self._is_connected = False
         self._concluded: OrderedDict[int, Message] = OrderedDict()
+        self._concluded_bytes = 0
         self._prompt: OrderedDict[int, Message] = OrderedDict()
         self._latest: OrderedDict[str, int] = OrderedDict()
         self._transient: OrderedDict[int, None] = OrderedDict()
@@ -107,7 +109,8 @@ class Outbox:
 
     def remove(self, entry: Entry) -> None:
         """The broker has the message, or will never take it; one that was replaced meanwhile is not missed."""
-        if self._concluded.pop(entry.number, None) is not None:
+        if (message := self._concluded.pop(entry.number, None)) is not None:
+            self._concluded_bytes -= len(message.payload)
             self._forget(entry.number)
         self._forget_prompt(entry.number)
 
@@ -151,9 +154,11 @@ class Outbox:
     def _add_concluded(self, number: int, message: Message) -> None:
         waiting, aside = self._concluded, self._withheld.messages
         (aside if message.topic in self._withheld.topics else waiting)[number] = message
-        if len(waiting) + len(aside) > self._bounds.concluded:
+        self._concluded_bytes += len(message.payload)
+        most, most_bytes = self._bounds.concluded, self._bounds.concluded_bytes
+        while self.text_waiting > most or (self.text_waiting > 1 and self._concluded_bytes > most_bytes):
             oldest = min(next(iter(some)) for some in (waiting, aside) if some)
-            (waiting if oldest in waiting else aside).pop(oldest)
+            self._concluded_bytes -= len((waiting if oldest in waiting else aside).pop(oldest).payload)
             self.dropped += 1
             self._forget(oldest)
 

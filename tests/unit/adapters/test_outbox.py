@@ -340,3 +340,26 @@ class OutboxModel(RuleBasedStateMachine):
 
 OutboxModel.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestOutboxAgainstAModel = OutboxModel.TestCase
+
+
+def test_what_waits_is_bounded_in_bytes_too() -> None:
+    outbox = Outbox(Bounds(concluded_bytes=1000))
+    for number in range(5):
+        outbox.put(concluded(f"{number}" * 400))
+    assert (len(outbox), outbox.dropped) == (2, 3)
+    outbox.put(concluded("x" * 5000))
+    assert (len(outbox), outbox.dropped) == (1, 5)
+    assert [text[0] for text in drained(outbox)] == ["x"]
+    for number in range(5):
+        outbox.put(concluded(f"{number}" * 200))
+    assert (len(outbox), outbox.dropped) == (5, 5)
+
+
+def test_bytes_are_counted_over_withholding() -> None:
+    outbox = connected(Bounds(concluded_bytes=1000))
+    for turn in range(50):
+        filled(outbox, message("a", "1" * 300), message("b", "2" * 300))
+        outbox.withhold("a")
+        outbox.release()
+        assert [text[0] for text in drained(outbox)] == ["1", "2"], turn
+    assert outbox.dropped == 0
