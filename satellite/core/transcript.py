@@ -26,6 +26,10 @@ __all__ = [
 
 MAX_OPEN = 64
 """Utterances that may be incomplete at a time; beyond it the oldest is completed as it is."""
+MAX_UNEXPECTED = 8
+"""Languages of a session that nobody asked for; text in more of them is not taken."""
+MAX_TENTATIVE_CHARACTERS = 20_000
+"""The tail of a stream is at most a few sentences."""
 MAX_COMPLETED = 64
 """Completed utterances remembered so that late text finds its home."""
 
@@ -75,6 +79,8 @@ class BookCounters:
     duplicate_segments: int = 0
     homeless_segments: int = 0
     """Concluded text that came before any utterance had begun."""
+    unexpected_updates: int = 0
+    """Text and speech in languages beyond MAX_UNEXPECTED."""
 
 
 class TranscriptBook:
@@ -85,6 +91,7 @@ class TranscriptBook:
         self._shelf = _Shelf()
         self._outstanding = _Outstanding()
         self._outputs: list[BookOutput] = []
+        self._unexpected: set[str] = set()
         self.counters = BookCounters()
 
     def configure(self, settings: BookSettings) -> None:
@@ -131,12 +138,14 @@ class TranscriptBook:
 
     def updated(self, event: TranscriptUpdated, now: float) -> None:
         """Text came; concluded segments are put out before the tail that follows them."""
+        if not self._takes(event.language):
+            return
         homes = self._shelf.at_home(event.concluded)
         self.counters.homeless_segments += len(event.concluded) - len(homes)
         for utterance, segment in homes:
             self._conclude(utterance, segment, event, now)
         tail = self._outstanding.tail(event)
-        for utterance in tail.replace(self._shelf.at_home(event.tentative)):
+        for utterance in tail.replace(self._shelf.at_home(_bounded(event.tentative))):
             utterance.heard(event.language, now)
         self._outputs.extend(tail.changes())
         self._advance(now)
@@ -147,6 +156,8 @@ class TranscriptBook:
         A chunk without text goes on with the one before. Speech that comes before its text is given to the oldest
         utterance that has none yet.
         """
+        if not self._takes(event.language):
+            return None
         cursor = self._outstanding.cursor(event.language)
         if event.text is not None and event.text.strip():
             cursor.owner = cursor.spoken(event.text)
@@ -168,6 +179,7 @@ class TranscriptBook:
             was_tentative = bool(self._outstanding.tentative_streams(utterance))
             utterance.session_over(was_tentative, is_final, now)
         self._outputs.extend(self._outstanding.clear())
+        self._unexpected.clear()
         self._advance(now)
 
     # --- time and outputs ----------------------------------------------------------------------------------------
@@ -186,6 +198,16 @@ class TranscriptBook:
         return outputs
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _takes(self, language: StreamKey) -> bool:
+        """The source, what is asked for, and a few more languages: text of before a change may still come."""
+        if language is None or language in self._settings.expected_languages or language in self._unexpected:
+            return True
+        if len(self._unexpected) >= MAX_UNEXPECTED:
+            self.counters.unexpected_updates += 1
+            return False
+        self._unexpected.add(language)
+        return True
 
     def _conclude(self, utterance: Utterance, segment: Segment, event: TranscriptUpdated, now: float) -> None:
         stream = utterance.stream(event.language)
@@ -248,7 +270,9 @@ class _Shelf:
         return next(iter([*worded, *silent, *self._newest_first()]), None)
 
     def complete_oldest(self) -> None:
-        self._completed.append(self.open.popleft())
+        utterance = self.open.popleft()
+        utterance.completed()
+        self._completed.append(utterance)
 
     def _home(self, segment: Segment) -> tuple[Utterance, Segment] | None:
         utterance = self.find(segment.utterance_id)
@@ -337,8 +361,19 @@ class _Outstanding:
         for tail in self._tails.values():
             tail.replace([])
             changes.extend(tail.changes())
+        self._tails.clear()
         self._cursors.clear()
         return changes
+
+
+def _bounded(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """As many as MAX_TENTATIVE_CHARACTERS allow."""
+    characters = 0
+    for at, segment in enumerate(segments):
+        characters += len(segment.text)
+        if characters > MAX_TENTATIVE_CHARACTERS:
+            return segments[:at]
+    return segments
 
 
 def _part(utterance: Utterance, segments: list[tuple[Utterance, Segment]]) -> str:

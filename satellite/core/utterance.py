@@ -9,6 +9,12 @@ from satellite.core.events import Segment
 END_TOLERANCE_S = 0.150
 """A translation whose end comes this close to the end of the source covers it: both are estimates."""
 
+MAX_CHARACTERS = 100_000
+"""Text remembered of one stream of one utterance, twice what anybody says in an hour. More is told and not kept."""
+MAX_SEGMENTS = 5_000
+MAX_LANGUAGES = 16
+"""Languages told apart within one stream."""
+
 StreamKey = str | None
 """One text stream: None is the source, else the target language."""
 
@@ -61,8 +67,11 @@ class StreamText:
     """Concluded text of one stream of one utterance; the pieces join with the empty string."""
 
     def __init__(self) -> None:
+        self.is_cut = False
+        """True when there was more text than is remembered."""
         self._raw: list[str] = []
-        self._held: set[tuple[str, str, float, float]] = set()
+        self._characters = 0
+        self._held: set[int] = set()
         self._language_chars: Counter[str] = Counter()
         self._numbered = 0
         self.start_s: float | None = None
@@ -87,16 +96,28 @@ class StreamText:
 
     def append(self, segment: Segment) -> int | None:
         """Add a concluded segment; returns its number from 1 on, None for one that has nothing to show."""
-        self._held.add(_identity(segment))
-        self._raw.append(segment.text)
+        self._remember(segment)
         shown = segment.text.strip()
         if not shown:
             return None
         self.start_s = segment.start_s if self.start_s is None else min(segment.start_s, self.start_s)
         self.end_s = segment.end_s if self.end_s is None else max(segment.end_s, self.end_s)
-        self._language_chars[segment.language] += len(shown)
+        if segment.language in self._language_chars or len(self._language_chars) < MAX_LANGUAGES:
+            self._language_chars[segment.language] += len(shown)
         self._numbered += 1
         return self._numbered
+
+    def forget_text(self) -> None:
+        """The text was told as a whole; what was delivered is still known."""
+        self._raw = []
+
+    def _remember(self, segment: Segment) -> None:
+        if self._characters + len(segment.text) > MAX_CHARACTERS or len(self._held) >= MAX_SEGMENTS:
+            self.is_cut = True
+            return
+        self._characters += len(segment.text)
+        self._held.add(_identity(segment))
+        self._raw.append(segment.text)
 
 
 class Utterance:
@@ -134,6 +155,11 @@ class Utterance:
     def stream(self, key: StreamKey) -> StreamText:
         """The concluded text of one stream."""
         return self.streams.setdefault(key, StreamText())
+
+    def completed(self) -> None:
+        """It was published."""
+        for stream in self.streams.values():
+            stream.forget_text()
 
     def distance_s(self, moment_s: float) -> float:
         """How far a moment lies outside this utterance; one that is not over yet reaches on for ever."""
@@ -205,13 +231,14 @@ class Utterance:
 
     def record(self, tentative: AbstractSet[StreamKey]) -> UtteranceRecord | None:
         """What is published of it; None when there is nothing to tell."""
-        if not (self.has_text or self.lost_ms or self._is_cut_short or tentative):
+        is_cut = self._is_cut_short or any(stream.is_cut for stream in self.streams.values())
+        if not (self.has_text or self.lost_ms or is_cut or tentative):
             return None
         source = self.stream(None)
         shown = {key: stream.text for key, stream in self.streams.items() if key is not None and stream.text}
         expected = [language for language in self.settings.expected_languages if language in shown]
         is_untranslated = source.text and not set(self.settings.target_languages) <= shown.keys()
-        is_lacking = self._is_cut_short or tentative or self.lost_ms or self._sent_at is None or is_untranslated
+        is_lacking = is_cut or tentative or self.lost_ms or self._sent_at is None or is_untranslated
         start_s = self._onset_s if source.start_s is None else source.start_s
         ends_s = [stream.end_s for stream in self.streams.values() if stream.end_s is not None]
         return UtteranceRecord(
@@ -247,5 +274,6 @@ class Utterance:
         return target_end_s is not None and target_end_s >= source_end_s - END_TOLERANCE_S
 
 
-def _identity(segment: Segment) -> tuple[str, str, float, float]:
-    return segment.language, segment.text, segment.start_s, segment.end_s
+def _identity(segment: Segment) -> int:
+    """What tells a segment from another one, without keeping its text."""
+    return hash((segment.language, segment.text, segment.start_s, segment.end_s))

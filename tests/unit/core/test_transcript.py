@@ -6,11 +6,14 @@ from satellite.core.events import Stream
 from satellite.core.transcript import (
     MAX_COMPLETED,
     MAX_OPEN,
+    MAX_TENTATIVE_CHARACTERS,
+    MAX_UNEXPECTED,
     BookSettings,
     SegmentConcluded,
     TentativeChanged,
 )
-from tests.fakes.book import NOON, Play, record_of, segment, source, target
+from satellite.core.utterance import MAX_CHARACTERS
+from tests.fakes.book import NOON, Play, record_of, segment, source, speech, target
 
 # --- segments -----------------------------------------------------------------------------------------------------
 
@@ -355,3 +358,47 @@ def test_completed_utterances_are_forgotten_in_the_end() -> None:
         play.settle(f"u{number}")
     play.updated(source([segment("one", (10, 11), "u1"), segment("nought", (0, 1), "u0")]))
     assert play.out() == ["u1-source-1: one", "u1-source-2: nought"]
+
+
+def test_text_in_ever_more_languages_is_not_taken() -> None:
+    play = Play(BookSettings(("de",), "fr"))
+    play.talk()
+    for number in range(10_000):
+        play.updated(target(f"x{number}", [segment("Ja.")], [segment("Nein")]))
+        play.book.spoke(speech("Ja.", language=f"y{number}"), play.now)
+    play.updated(target("de", [segment("Gut.")]))
+    play.updated(source([segment("Good.")]))
+    assert play.spoke("Gut.") == "u1"
+    assert len(play.out()) == MAX_UNEXPECTED // 2 * 2 + 2
+    assert play.book.counters.unexpected_updates == 2 * 10_000 - MAX_UNEXPECTED
+
+
+def test_another_session_may_have_other_languages() -> None:
+    play = Play()
+    for session in range(5):
+        play.talk(f"u{session}", at_s=session * 10)
+        for number in range(MAX_UNEXPECTED):
+            play.updated(target(f"{session}-{number}", [segment("Ja.", uid=f"u{session}")]))
+        play.book.session_over(play.now)
+    assert play.book.counters.unexpected_updates == 0
+
+
+def test_an_endless_tail_is_cut() -> None:
+    play = Play()
+    play.talk()
+    play.updated(source(tentative=[segment("x" * 100) for _ in range(1000)]))
+    (shown,) = play.out()
+    assert len(shown) == MAX_TENTATIVE_CHARACTERS + len("u1 en? ")
+
+
+def test_text_without_end_is_told_and_not_kept() -> None:
+    play = Play(BookSettings((), None))
+    play.talk()
+    for number in range(3_000):
+        play.updated(source([segment("x" * 100, (number / 3_000, (number + 1) / 3_000))]))
+    told = play.out()
+    assert len(set(told)) == 3_000
+    play.book.session_over(play.now)
+    (record,) = play.out()
+    assert record.startswith("u1 INCOMPLETE: ")
+    assert len(record) == MAX_CHARACTERS + len("u1 INCOMPLETE: ")

@@ -3,7 +3,14 @@
 import pytest
 
 from satellite.core.events import Segment
-from satellite.core.utterance import BookSettings, StreamText, Utterance
+from satellite.core.utterance import (
+    MAX_CHARACTERS,
+    MAX_LANGUAGES,
+    MAX_SEGMENTS,
+    BookSettings,
+    StreamText,
+    Utterance,
+)
 
 NOON = 1_795_262_400.0
 NOTHING: frozenset[str | None] = frozenset()
@@ -286,3 +293,48 @@ def test_distance() -> None:
     assert [made.distance_s(NOON + s) for s in (-3.4, -0.4, 99)] == [pytest.approx(3), 0, 0]
     made.ended(NOON + 2, "silence", 10)
     assert [made.distance_s(NOON + s) for s in (-3.4, 1, 6)] == [pytest.approx(3), 0, 4]
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def test_segments_beyond_the_bound_are_numbered_and_not_kept() -> None:
+    text = StreamText()
+    numbers = [text.append(segment("a", at, at + 1)) for at in range(MAX_SEGMENTS + 10)]
+    assert numbers[-1] == MAX_SEGMENTS + 10
+    assert (len(text.text), text.is_cut) == (MAX_SEGMENTS, True)
+    assert text.end_s == NOON + MAX_SEGMENTS + 10
+
+
+def test_characters_beyond_the_bound_are_not_kept() -> None:
+    text = StreamText()
+    text.append(segment("a" * MAX_CHARACTERS))
+    assert not text.is_cut
+    text.append(segment("b", 1, 2))
+    assert (len(text.text), text.is_cut) == (MAX_CHARACTERS, True)
+
+
+def test_a_service_that_finds_ever_more_languages_is_not_followed() -> None:
+    text = StreamText()
+    for number in range(10 * MAX_LANGUAGES):
+        text.append(segment("a", number, number + 1, f"x{number}"))
+    text.append(segment("a", 0, 1, "x3"))
+    text.append(segment("longer than that", 0, 1, "de"))
+    assert text.language == "x3"
+
+
+def test_what_was_published_is_known_and_not_kept() -> None:
+    done = sent()
+    done.stream(None).append(segment("Hello."))
+    done.completed()
+    assert done.stream(None).text == ""
+    assert done.stream(None).holds(segment("Hello."))
+    assert done.stream(None).append(segment("More.", 1, 2)) == 2
+
+
+def test_an_utterance_of_which_text_was_not_kept_is_not_complete() -> None:
+    done = sent()
+    done.stream(None).append(segment("a" * (MAX_CHARACTERS + 1)))
+    record = done.record(NOTHING)
+    assert record is not None
+    assert not record.complete
