@@ -25,7 +25,8 @@ class MqttSettings:
     password: str | None = field(default=None, repr=False)
     client_id: str | None = None
     tls: TlsSettings | None = None
-    keepalive_s: int = 30
+    keepalive_s: int = 10
+    """A satellite that hangs is `offline` after one and a half of it, one that is cut off too."""
     timeout_s: float = 10.0
     birth_topic: str | None = None
     targets_max: int = 5

@@ -16,9 +16,18 @@ from satellite.adapters.outbox import Outbox
 from satellite.adapters.process import process_figures
 from satellite.adapters.settings import SettingsStore
 from satellite.adapters.sounds import SoundShelf
+from satellite.adapters.stacks import told
 from satellite.app import parts
 from satellite.app.budget import DayBudget
-from satellite.app.ending import PublisherService, Services, end_after_fault, end_in_order, store_what_waits
+from satellite.app.ending import (
+    FAULT_ENDS_WITHIN_S,
+    STOP_ENDS_WITHIN_S,
+    PublisherService,
+    Services,
+    end_after_fault,
+    end_in_order,
+    store_what_waits,
+)
 from satellite.app.voice import VoiceRoom
 from satellite.backends.base import BackendSession
 from satellite.config.model import Config
@@ -60,6 +69,8 @@ class Surroundings:
     """SIGHUP: look at the configuration again; True when the run should begin anew with it."""
     on_hearing: Callable[[float], None] | None = None
     """Told how far the input has come, in seconds, once a block."""
+    end_within: Callable[[float], None] = lambda _: None
+    """Told when the end begins: whatever is stuck, it must be over after so many seconds."""
 
 
 class App:
@@ -97,7 +108,7 @@ class App:
         link = self._publisher
         outgoing = Outgoing(self._outbox.__len__, (lambda: link.vital) if isinstance(link, MqttLink) else None)
         self._health = HealthMeter(self._rooms, outgoing, process_figures, self._clock)
-        endings = Endings(self._stop_in_order, lambda: end_after_fault(self._publisher))
+        endings = Endings(self._stop_in_order, self._stop_after_fault)
         self._supervisor = Supervisor(self._services(), endings)
         self._control = self._make_control(settings)
         self._commands = CommandQueue(self._control.handle, self._clock)
@@ -159,7 +170,7 @@ class App:
             "speaker": self._speaker.run,
             "listener": self._listen,
             "sounds": self._sounds.run,
-            "pulse": Pulse(self._reporter.standing.publish_health, self._health.stuck, self._around.notifier).run,
+            "pulse": Pulse(self._reporter.standing.publish_health, told(self._health.stuck), self._around.notifier).run,
         }
 
     def _join(self, settings: RuntimeSettings) -> None:
@@ -191,10 +202,16 @@ class App:
     async def _stop_in_order(self, cause: StopCause) -> None:
         if cause not in (StopCause.RELOAD, StopCause.RESTART):  # these end in being ready again
             self._around.notifier.stopping()
+        if cause is not StopCause.INPUT_ENDED:
+            self._around.end_within(STOP_ENDS_WITHIN_S)
         self._reporter.standing.publish_health()
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
         await end_in_order(services, self._supervisor, cause, self._hurry)
         self._budget.save(self._uplink.streamed_samples / RATE_HZ)
+
+    async def _stop_after_fault(self) -> None:
+        self._around.end_within(FAULT_ENDS_WITHIN_S)
+        await end_after_fault(self._publisher)
 
     # --- call-backs ----------------------------------------------------------------------------------------------
 
@@ -213,6 +230,7 @@ class App:
     def _terminate(self) -> None:
         """First signal: stop in order, soon. The second finds the default action and ends the process at once."""
         _restore_stop_signals()
+        self._around.end_within(STOP_ENDS_WITHIN_S)
         self._hurry.set()
         self._supervisor.stop(StopCause.SIGNAL)
 

@@ -21,6 +21,10 @@ STOP_WITHIN_S = 6.0
 """An ordered stop waits this long for the last text of the service."""
 INPUT_ENDED_WITHIN_S = 120.0
 """After the end of a recording everything said is worth waiting for."""
+STOP_ENDS_WITHIN_S = 18.0
+"""An ordered stop that takes longer than all its parts may is stuck; systemd would kill it after 20 s."""
+FAULT_ENDS_WITHIN_S = 10.0
+"""The same after a fault: a last word to the broker, and the devices let go."""
 SILENCE_WITHIN_S = 1.0
 """How long the loudspeaker has to fall silent."""
 GOODBYE_WITHIN_S = 2.0

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,24 @@ def run(args: argparse.Namespace) -> int:
     # loaded only when used: help and usage errors must be instant
     from satellite.errors import ConfigError  # noqa: PLC0415
 
+    _expect_signals()
     try:
         loaded = _load(args.config)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
     return _run_until_stopped(args.config, loaded)
+
+
+def _expect_signals() -> None:
+    """While no application runs that takes them: a stop is in order, and there is nothing to reload."""
+
+    def stop(*_: object) -> None:
+        sys.exit(EXIT_OK)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _load(path: str) -> "Loaded":
@@ -49,24 +62,38 @@ def _load(path: str) -> "Loaded":
 
 def _run_until_stopped(path: str, loaded: "Loaded") -> int:
     """Run, again after a reload. A restart replaces the process, so that it begins as if freshly started."""
-    from satellite.adapters.process import keep_to_ourselves  # noqa: PLC0415 - loaded only when used
-    from satellite.adapters.systemd import make_notifier  # noqa: PLC0415 - loaded only when used
-    from satellite.runtime.supervisor import StopCause  # noqa: PLC0415 - loaded only when used
+    # loaded only when used: help and usage errors must be instant
+    from satellite.adapters.process import keep_to_ourselves  # noqa: PLC0415
+    from satellite.adapters.stacks import dump_when_aborted  # noqa: PLC0415
+    from satellite.adapters.systemd import make_notifier  # noqa: PLC0415
+    from satellite.adapters.threads import leave_stuck_threads  # noqa: PLC0415
+    from satellite.runtime.supervisor import StopCause  # noqa: PLC0415
 
     keep_to_ourselves()
+    dump_when_aborted()
     notifier = make_notifier(os.environ)
     while True:
         reload = _Reload(path, loaded)
         try:
             cause = _live(loaded, notifier, reload)
         except BaseExceptionGroup as group:
-            log.critical("a fault ended the run", exc_info=group)
+            log.critical("a fault ended the run", exc_info=_only(group))
+            leave_stuck_threads(EXIT_FAULT)
             return EXIT_FAULT
+        _expect_signals()
         if cause is StopCause.RESTART:
             os.execv(sys.executable, [sys.executable, "-m", "satellite", "run", "-c", path])  # noqa: S606 - ourselves
         if cause is not StopCause.RELOAD:
+            leave_stuck_threads(EXIT_OK)
             return EXIT_OK
         loaded = reload.loaded
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a group of one is about, so that its trace is all there is to read."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 class _Reload:
@@ -96,13 +123,21 @@ def _live(loaded: "Loaded", notifier: "ServiceNotifier", reload: _Reload) -> "St
 
     from satellite.adapters.logs import set_up_logging  # noqa: PLC0415 - loaded only when used
     from satellite.adapters.settings import state_directory  # noqa: PLC0415 - loaded only when used
+    from satellite.adapters.threads import LastResort, WorkerPool  # noqa: PLC0415 - loaded only when used
     from satellite.app import App, Surroundings  # noqa: PLC0415 - loaded only when used
 
     set_up_logging(loaded.config.logging.level)
     for warning in loaded.warnings:
         log.warning("%s", warning)
 
-    async def life() -> "StopCause":
-        return await App(loaded.config, Surroundings(notifier, state_directory(os.environ), on_reload=reload)).run()
+    last_resort = LastResort(EXIT_FAULT)
+    around = Surroundings(notifier, state_directory(os.environ), on_reload=reload, end_within=last_resort.arm)
 
-    return asyncio.run(life())
+    async def life() -> "StopCause":
+        asyncio.get_running_loop().set_default_executor(WorkerPool())
+        return await App(loaded.config, around).run()
+
+    try:
+        return asyncio.run(life())
+    finally:
+        last_resort.disarm()

@@ -69,10 +69,17 @@ def _environment(directory: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def command(directory: Path, *arguments: str, **environment: str) -> Iterator[Daemon]:
     """`voice-satellite ARGUMENTS…`, killed at the end when it still runs."""
-    log_path = directory / f"{arguments[0]}-{time.monotonic_ns()}.log"
+    with program(directory, "satellite", *arguments, **environment) as daemon:
+        yield daemon
+
+
+@contextlib.contextmanager
+def program(directory: Path, module: str, *arguments: str, **environment: str) -> Iterator[Daemon]:
+    """`python -m MODULE ARGUMENTS…`, killed at the end when it still runs."""
+    log_path = directory / f"{module}-{time.monotonic_ns()}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "satellite", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

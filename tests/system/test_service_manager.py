@@ -1,36 +1,19 @@
 """What a service manager is told over the life of the daemon."""
 
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.daemon import command
+from tests.fakes.manager import Manager
 
 CONFIG = """
 satellite: {id: told}
 audio: {input: {device: "null"}, output: {device: "null"}}
 voice: {backend: loopback}
 """
-
-
-class Manager:
-    """A service manager's end of the notification socket."""
-
-    def __init__(self, address: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(address))
-        self._socket.settimeout(10)
-        self.address = str(address)
-
-    def told(self) -> str:
-        """The next state, as soon as it comes."""
-        return self._socket.recv(4096).decode()
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

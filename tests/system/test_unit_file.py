@@ -43,7 +43,7 @@ def test_systemd_finds_nothing_wrong(installed: Path) -> None:
 @needs_systemd
 def test_a_mistake_would_be_found(installed: Path) -> None:
     installed.write_text(
-        installed.read_text(encoding="utf-8").replace("WatchdogSec=60", "WatchdogSecs=60"), encoding="utf-8"
+        installed.read_text(encoding="utf-8").replace("WatchdogSec=30", "WatchdogSecs=30"), encoding="utf-8"
     )
     assert "WatchdogSecs" in analyze("verify", "--recursive-errors=no", "--man=no", installed).stdout
 
