@@ -10,6 +10,7 @@ IDLE ──► REQUESTING ──► CONNECTING ──► STREAMING ──► END
 Every state may move to CLOSED, every one but IDLE to FAILED; both are final and the first cause wins.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -30,6 +31,8 @@ TRANSITIONS: Mapping[SessionState, frozenset[SessionState]] = {
 }
 
 MAX_TEXT_CHARACTERS = 200
+_MAX_READ_CHARACTERS = 65_536
+"""Of what the peer says so much is searched for secrets, which are at most an eighth as long."""
 
 
 class Lifecycle:
@@ -42,7 +45,7 @@ class Lifecycle:
         self.has_socket = False
         self._actions: list[Action] = []
         self._events: list[VoiceEvent] = []
-        self._secrets: list[str] = []
+        self._secrets: set[str] = set()
 
     @property
     def is_final(self) -> bool:
@@ -75,7 +78,7 @@ class Lifecycle:
 
     def keep_secret(self, *secrets: str) -> None:
         """Never let these appear in a reason or detail."""
-        self._secrets.extend(secrets)
+        self._secrets.update(secrets)
 
     def lost(self, reason: str) -> None:
         """The connection ended unasked."""
@@ -113,8 +116,11 @@ class Lifecycle:
 
     def _presentable(self, text: str) -> str:
         """Text of the peer, fit for one line of a log: without secrets, printable, single blanks, capped."""
-        for secret in self._secrets:
-            text = text.replace(secret, "****")
+        text = text[:_MAX_READ_CHARACTERS]
+        if self._secrets:
+            # all in one pass: what one leaves behind is not searched again, else a secret of one * would multiply
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+            text = re.sub("|".join(map(re.escape, longest_first)), "****", text)
         line = " ".join("".join(char if char.isprintable() else " " for char in text[:4096]).split())
         return line if len(line) <= MAX_TEXT_CHARACTERS else f"{line[: MAX_TEXT_CHARACTERS - 1]}…"
 

@@ -33,6 +33,11 @@ from satellite.errors import ErrorCategory
 
 MAX_REMEMBERED = 64
 """Concluded segments compared with those of a new connection."""
+MAX_UNASKED = 16
+"""Languages that nobody asked for; text in more of them is ignored."""
+FLOOD_S = 10.0
+FLOOD_MESSAGES = 1_000
+"""More of no use within FLOOD_S are no new feature of the service, but cost as much as sound."""
 UNDETERMINED = "und"
 
 _Key = tuple[str | None, str, int, int]
@@ -68,6 +73,9 @@ class Inbox:
         self._speech: dict[str, SpeechStream] = {}
         self._tentative_targets: set[str] = set()
         self._repeats = _Repeats()
+        self._unasked: set[str] = set()
+        self._ignored_since = float("-inf")
+        self._ignored = 0
 
     @property
     def is_pending(self) -> bool:
@@ -84,33 +92,37 @@ class Inbox:
         """One message as it arrived."""
         messages = self._shared.codec.decode(data)
         if isinstance(messages, Malformed):
+            self._shared.counters.ignored_messages += 1
             self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {messages.detail}"))
             return
         for message in messages:
-            self._take(message, now)
+            if not self._take(message, now):
+                self._ignore(now)
 
-    def _take(self, message: Message, now: float) -> None:
+    def _take(self, message: Message, now: float) -> bool:
+        """Use a message; False when it is of no use."""
         match message:
             case _ if self._shared.life.is_final:
-                return
+                return True
             case SourceUpdate():
                 self._source_updated(message, now)
             case TargetUpdate():
-                self._target_updated(message)
+                return self._target_updated(message)
             case MediaChunk():
-                self._spoke(message)
+                return self._spoke(message)
             case EndOfSourceTranscript():
                 self.conclude()
             case EndOfTargetTranscript():
                 pass  # says nothing that the stream's end does not say
             case EndOfTargetMedia():
-                self._speech_ended(message)
+                return self._speech_ended(message)
             case EndOfStream():
                 self._stream_ended()
             case ServiceError():
                 self._failed(message)
             case _:
-                self._ignore()
+                return False
+        return True
 
     def conclude(self) -> None:
         """No more source text comes: what was sent is settled, unless the service left some of it tentative."""
@@ -131,11 +143,10 @@ class Inbox:
         )
         self._shared.life.report(TranscriptUpdated(Stream.SOURCE, None, concluded, tentative))
 
-    def _target_updated(self, update: TargetUpdate) -> None:
-        language = _language(update.language, self._targets)
+    def _target_updated(self, update: TargetUpdate) -> bool:
+        language = self._language(update.language, self._targets)
         if language is None:
-            self._ignore()
-            return
+            return False
         self._observe(language, update)
         concluded = self._segments(self._repeats.fresh(language, update.concluded), language)
         tentative = self._segments(update.tentative, language)
@@ -144,6 +155,7 @@ class Inbox:
         else:
             self._tentative_targets.discard(language)
         self._shared.life.report(TranscriptUpdated(Stream.TARGET, language, concluded, tentative))
+        return True
 
     def _observe(self, stream: str, update: SourceUpdate | TargetUpdate) -> None:
         """Let the timeline find out whether a new connection counts anew."""
@@ -169,26 +181,25 @@ class Inbox:
 
     # --- speech ------------------------------------------------------------------------------------------------
 
-    def _spoke(self, chunk: MediaChunk) -> None:
-        language = _language(chunk.language, self._spoken)
+    def _spoke(self, chunk: MediaChunk) -> bool:
+        language = self._language(chunk.language, self._spoken)
         if language is None:
-            self._ignore()
-            return
+            return False
         stream = self._speech.setdefault(language, SpeechStream(self._speech_media))
         units = stream.take(chunk.data, chunk.headers, chunk.content_type, is_new_piece=chunk.text is not None)
         if not units.headers and not units.data and chunk.text is None:
-            self._ignore()
-            return
+            return False
         self._shared.life.report(
             SpeechChunk(language, units.content_type, units.headers, units.data, chunk.duration_ms, chunk.text)
         )
+        return True
 
-    def _speech_ended(self, message: EndOfTargetMedia) -> None:
-        language = _language(message.language, self._spoken)
+    def _speech_ended(self, message: EndOfTargetMedia) -> bool:
+        language = self._language(message.language, self._spoken)
         if language is None:
-            self._ignore()
-        else:
-            self._shared.life.report(SpeechEnded(language))
+            return False
+        self._shared.life.report(SpeechEnded(language))
+        return True
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -204,8 +215,25 @@ class Inbox:
         detail = f"the service reported error {error.code} ({error.reason_code}){said}"
         self._shared.life.fail(SessionFailed(found.category, detail, found.hint, found.retry_after_s))
 
-    def _ignore(self) -> None:
+    def _ignore(self, now: float) -> None:
+        """Count a message of no use; a flood of them is the end of the session."""
         self._shared.counters.ignored_messages += 1
+        if now > self._ignored_since + FLOOD_S:
+            self._ignored_since, self._ignored = now, 0
+        self._ignored += 1
+        if self._ignored > FLOOD_MESSAGES:
+            detail = f"the service sent {self._ignored} messages of no use within {FLOOD_S:.0f} s"
+            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, detail))
+
+    def _language(self, received: str | None, configured: tuple[str, ...]) -> str | None:
+        """The language that a reply is about, None for none or one too many that nobody asked for."""
+        language = _language(received, configured)
+        if language is None or language in configured or language in self._unasked:
+            return language
+        if len(self._unasked) >= MAX_UNASKED:
+            return None
+        self._unasked.add(language)
+        return language
 
 
 def _language(received: str | None, configured: tuple[str, ...]) -> str | None:

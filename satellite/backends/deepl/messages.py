@@ -5,6 +5,7 @@ unknown message is counted. Only what is no message at all is `Malformed`.
 """
 
 import base64
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ from satellite.backends.base import SendBytes, SendText
 
 MAX_MS = 2**53
 """Times beyond this are nonsense."""
+MAX_TEXT_CHARACTERS = 16_384
+"""No piece of speech has as much text."""
+MAX_PARTS = 65_536
+"""Lists and maps in a message: an empty one takes a byte on the wire and seventy in memory."""
+_SMALL_BYTES = 65_536
+"""Nothing so short can hold too many parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,8 @@ class JsonCodec:
         """What the service says."""
         if not isinstance(data, str):
             return Malformed("a BINARY message where JSON was asked for")
+        if len(data) > _SMALL_BYTES and data.count("[") + data.count("{") > MAX_PARTS:
+            return Malformed("a message of too many parts")
         try:
             content = json.loads(data)
         except (ValueError, RecursionError):
@@ -169,10 +178,31 @@ class MsgpackCodec:
             return Malformed("a TEXT message where MessagePack was asked for")
         try:
             # Surrogates get through here and are mended in `_text`, so that one bad character costs no session.
-            content = self._msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape")
+            content = self._msgpack.unpackb(
+                data,
+                raw=False,
+                unicode_errors="surrogateescape",
+                max_array_len=MAX_PARTS,
+                max_map_len=MAX_PARTS,
+                **_counted(data),
+            )
         except (ValueError, TypeError, OverflowError, RecursionError):
             return Malformed("a message that is no MessagePack")
         return _messages(content)
+
+
+def _counted(data: bytes) -> dict[str, Any]:
+    """What makes the decoder give up a message of too many parts; nothing where there cannot be so many."""
+    if len(data) <= _SMALL_BYTES:
+        return {}
+    parts = itertools.count(1)
+
+    def count(part: Any) -> Any:
+        if next(parts) > MAX_PARTS:
+            raise ValueError("too many parts")
+        return part
+
+    return {"list_hook": count, "object_hook": count}
 
 
 def codec_for(message_format: Literal["msgpack", "json"]) -> Codec:
@@ -220,7 +250,11 @@ def _media_chunk(body: dict[Any, Any]) -> MediaChunk:
 def _segments(items: Any) -> tuple[WireSegment, ...]:
     if not isinstance(items, list):
         return ()
-    return tuple(_segment(item) for item in items if isinstance(item, dict) and _text(item.get("text")))
+    return tuple(
+        _segment(item)
+        for item in items
+        if isinstance(item, dict) and 0 < len(_text(item.get("text")) or "") <= MAX_TEXT_CHARACTERS
+    )
 
 
 def _segment(item: dict[Any, Any]) -> WireSegment:

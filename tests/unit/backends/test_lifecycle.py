@@ -105,6 +105,17 @@ def test_texts_of_the_peer_are_made_presentable() -> None:
     assert failed == SessionFailed(ErrorCategory.SERVER, "bad **** given")
 
 
+def test_secrets_that_lie_in_one_another_or_in_their_mask_cost_nothing() -> None:
+    life = connected()
+    life.keep_secret("*", "**", "%2A", "key", "a key of many parts")
+    life.lost("**" * 4_000_000 + " a key of many parts")
+    life.lost("not a key of many parts but a key ok")
+    first, second = life.take_events()
+    assert isinstance(first, ConnectionLost)
+    assert isinstance(second, ConnectionLost)
+    assert (len(first.reason), second.reason) == (200, "not **** but a **** ok")
+
+
 def test_what_a_failure_costs_is_told_before_it_and_once() -> None:
     life = Lifecycle()
     life.move(SessionState.REQUESTING)

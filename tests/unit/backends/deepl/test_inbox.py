@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from satellite.backends.base import CloseSocket, HttpRequest, SessionState
+from satellite.backends.deepl.inbox import FLOOD_MESSAGES, FLOOD_S, MAX_UNASKED
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.core.events import (
     AudioLost,
@@ -179,6 +180,42 @@ def test_unknown_messages_are_counted_and_change_nothing() -> None:
     assert (ignored(book), book.session.state) == (2, SessionState.STREAMING)
 
 
+def test_a_few_messages_of_no_use_now_and_then_are_a_feature_to_come() -> None:
+    book = spoken_to()
+    for _ in range(3):
+        for _ in range(FLOOD_MESSAGES):
+            book.says('{"mood":{}}')
+        book.after(FLOOD_S + 0.1)
+    assert book.session.state is SessionState.STREAMING
+
+
+def test_a_flood_of_messages_of_no_use_is_the_end() -> None:
+    book = spoken_to()
+    for _ in range(FLOOD_MESSAGES + 5):
+        if book.session.state is SessionState.STREAMING:
+            book.says('{"mood":{}}')
+    (failure,) = book.all(SessionFailed)
+    assert failure.category is ErrorCategory.SERVER
+    assert failure.detail == f"the service sent {FLOOD_MESSAGES + 1} messages of no use within 10 s"
+    assert ignored(book) == FLOOD_MESSAGES + 1
+
+
+def test_one_envelope_can_be_a_flood() -> None:
+    envelope = json.dumps({f"mood{number}": {} for number in range(3 * FLOOD_MESSAGES)})
+    (failure,) = spoken_to().says(envelope).all(SessionFailed)
+    assert "of no use" in failure.detail
+
+
+def test_only_so_many_languages_are_told_that_nobody_asked_for() -> None:
+    book = spoken_to(target_languages=("de", "fr"))
+    for number in range(2 * MAX_UNASKED):
+        book.says(target(f"x{number:02}", [], [])).says(target("x00", [], []))
+    told = {update.language for update in book.all(TranscriptUpdated)}
+    assert (len(told), ignored(book)) == (MAX_UNASKED, MAX_UNASKED)
+    book.says(target("de", [], [segment("Ja", 0, 1)]))
+    assert book.all(TranscriptUpdated)[-1].language == "de"
+
+
 def test_the_end_of_the_transcript_settles_what_is_not_tentative() -> None:
     book = spoken_to().says(source([segment("Hi", 0, 500)], []))
     book.says(end_of("source_transcript")).expect(book.all(TranscriptUpdated)[0], UtteranceSettled("u1"))
@@ -220,8 +257,9 @@ def test_audio_that_was_not_answered_is_lost_and_told_before_the_failure(message
 
 
 def test_what_is_no_message_is_a_fault_of_the_service() -> None:
-    (failure,) = spoken_to().says(b"\x80").all(SessionFailed)
-    assert failure.category is ErrorCategory.SERVER
+    book = spoken_to().says(b"\x80")
+    (failure,) = book.all(SessionFailed)
+    assert (failure.category, ignored(book)) == (ErrorCategory.SERVER, 1)
 
 
 @pytest.mark.parametrize(("concluded", "methods"), [(("de",), ["POST", "GET"]), (("de", "fr"), ["POST"])])

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from satellite.backends.base import SendBytes, SendText
 from satellite.backends.deepl.messages import (
+    MAX_PARTS,
+    MAX_TEXT_CHARACTERS,
     Codec,
     EndOfSourceTranscript,
     EndOfStream,
@@ -124,6 +126,8 @@ def test_a_body_of_the_wrong_type_is_an_empty_one(codec: Codec, body: Any) -> No
         ({"text": "a", "start_time": 10**30, "end_time": float("nan")}, (WireSegment("a", 0, 0),)),
         ({"text": "a", "start_time": float("inf"), "end_time": -float("inf")}, (WireSegment("a", 0, 0),)),
         ({"text": "\ud800b"}, (WireSegment("?b", 0, 0),)),
+        ({"text": "a" * MAX_TEXT_CHARACTERS}, (WireSegment("a" * MAX_TEXT_CHARACTERS, 0, 0),)),
+        ({"text": "a" * (MAX_TEXT_CHARACTERS + 1)}, ()),
         ({"text": ""}, ()),
         ({"text": None}, ()),
         ({"text": 7}, ()),
@@ -176,6 +180,21 @@ def test_the_envelope(codec: Codec) -> None:
 @pytest.mark.parametrize("content", [None, 7, "text", [], [{"end_of_stream": {}}]])
 def test_what_is_no_object_is_no_message(codec: Codec, content: Any) -> None:
     assert isinstance(read(content, codec), Malformed)
+
+
+@CODECS
+@pytest.mark.parametrize("part", [[], {}])
+def test_a_large_message_may_not_be_made_of_parts_alone(codec: Codec, part: Any) -> None:
+    def data(groups: int) -> dict[str, Any]:
+        return {"target_media_chunk": {"data": [[part] * 1_024] * groups, "text": "a" * 70_000}}
+
+    assert isinstance(read(data(60), codec), list)
+    assert isinstance(read(data(MAX_PARTS // 1_024), codec), Malformed)
+
+
+@pytest.mark.parametrize("head", ["dd00ffffff", "df00ffffff"])
+def test_a_short_message_may_not_announce_a_long_list(head: str) -> None:
+    assert isinstance(MsgpackCodec().decode(bytes.fromhex(head) * 100), Malformed)
 
 
 @pytest.mark.parametrize("data", ["", "{", "[" * 200_000, '{"a":' * 200_000, "1" * 5000, b'{"end_of_stream":{}}'])
