@@ -95,6 +95,7 @@ class Control:
         if changed.mute != before.mute:
             rooms.listener.mute(changed.mute)
             if changed.mute:
+                rooms.listener.hold(is_held=False)  # unmuted, the gate opens for speech, not for a button of before
                 rooms.uplink.discard_audio()
             rooms.floor.muted(changed.mute)
         rooms.speaker.volume_percent = changed.volume

@@ -64,6 +64,22 @@ async def test_mute_closes_the_microphone_and_forgets_what_waits() -> None:
 
 
 @virtual
+async def test_mute_lets_go_of_push_to_talk() -> None:
+    """Somebody who mutes and unmutes is not streamed until he speaks, whatever button was left held."""
+    stage = Stage()
+    async with stage.on():
+        stage.control.handle(Listen(held=True))
+        await pass_time(2)
+        assert stage.of("state")[-1] == "listening"
+        stage.control.handle(SetMute(muted=True))
+        await pass_time(2)
+        stage.control.handle(SetMute(muted=False))
+        await pass_time(20)
+        assert stage.of("state")[-1] == "idle"
+        assert len(stage.of("utterance")) <= 1
+
+
+@virtual
 async def test_mute_forgets_what_was_said_before_and_not_sent() -> None:
     stage = Stage([Fate(opens_after_s=60.0)])
     stage.room.speak(1.0, in_s=1.0)
