@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from satellite.emulator.report import Violation
+from tests.fakes.daemon import unix_s
 from tests.fakes.faults.injectors import KINDS
 from tests.fakes.faults.ledger import Verdict, judge
+from tests.fakes.faults.losses import Losses, Sorter
 from tests.fakes.faults.rig import Rig
 from tests.fakes.faults.speech import RATE_HZ
+from tests.fakes.faults.watcher import Got
 
 RECOVERY_LIMIT_S = 120.0
 """Longer than this is a deadlock: the ring drains in less, and no back-off is longer than a minute."""
@@ -19,6 +22,8 @@ IN_FLIGHT_S = 1.0
 BEFORE_S = 2.0
 """Speech of this time before a fault may be what it cost: it was on its way."""
 DRAIN_S = 45.0
+BUNCHED_S = 10.0
+ERROR_SEEN_S = 5.0
 UNSEEN_S = 60.0
 """A connection that is dead on the way may look open to the service for so long."""
 
@@ -41,10 +46,12 @@ class Struck:
     began_s: float
     lifted_s: float = 0.0
     recovered_s: float | None = None
-    speech_lost_ms: int = 0
+    lost: Losses = field(default_factory=Losses)
     """Labelled speech that no connection ever got."""
     told_lost_ms: int = 0
-    """What the satellite said was lost, in utterances that came up to the next fault."""
+    """What the satellite said was lost, of utterances that began up to the next fault."""
+    misdated_s: float = 0.0
+    """How far the worst time in a transcript was from when the words were spoken."""
     complaint: str = ""
 
 
@@ -121,12 +128,16 @@ class Campaign:
             struck.complaint = f"heard nothing for {RECOVERY_LIMIT_S:.0f} s afterwards"
         self._present = None
 
-    def _text(self, spoken_s: float, told_s: float) -> None:
+    def _text(self, spoken_s: float, got: Got) -> None:
         """Text was published that was spoken at a moment."""
         struck = self._present
         if struck is not None and struck.lifted_s and spoken_s >= struck.lifted_s:
-            struck.recovered_s = told_s
+            struck.recovered_s = got.at_s
         self._heard.set()
+        wall_s = unix_s(got.body["start"]) - self._rig.ahead_s - (time.time() - time.monotonic())
+        guilty = self._guilty(spoken_s)
+        if guilty is not None and abs(wall_s - spoken_s) > guilty.misdated_s:
+            guilty.misdated_s = abs(wall_s - spoken_s)
 
     async def finish(self) -> Outcome:
         """Stop the satellite in order and judge."""
@@ -139,7 +150,9 @@ class Campaign:
         outcome = Outcome(self._seed, self.struck, verdict, exit_code=exit_code, deaths=list(rig.deaths))
         outcome.speech_played_s = (last_sample - self._first_sample) / RATE_HZ
         outcome.violations = [
-            f"{item.rule}: {item.detail}" for item in rig.service.violations if not self._is_excused(item)
+            self._blame(f"rule broken, {item.rule}, {item.detail}", item.at_s)
+            for item in rig.service.violations
+            if not self._is_excused(item)
         ]
         self._attribute(last_sample)
         self._complain(outcome)
@@ -159,21 +172,36 @@ class Campaign:
             await asyncio.sleep(2)
 
     def _is_excused(self, violation: Violation) -> bool:
-        """A service that is cut off sees no audio, and calls that a broken rule."""
+        """What the service sees behind a bad line is not always what the satellite did."""
         struck = self._guilty(violation.at_s)
-        return violation.rule == "inactivity" and struck is not None and violation.at_s - struck.lifted_s < UNSEEN_S
+        since_s = float("inf") if struck is None else violation.at_s - struck.lifted_s
+        if violation.rule == "inactivity":
+            return since_s < UNSEEN_S
+        if violation.rule in ("gap_too_short", "too_fast"):
+            return struck is not None and KINDS[struck.kind].bunches and since_s < BUNCHED_S
+        if violation.rule == "reconnect_after_error":
+            return not any(0 <= violation.at_s - at_s < ERROR_SEEN_S for at_s in self._rig.tap.errors_s)
+        return False
 
     def _attribute(self, last_sample: int) -> None:
         """Give each fault what was lost in its time."""
-        for start, end in self._rig.reached.missing(self._first_sample, last_sample):
-            struck = self._guilty(self._rig.playing.heard_at(start))
+        rig = self._rig
+        sorter = Sorter(rig.script, rig.playing, rig.tap.arrivals_s)
+        for start, end in rig.reached.missing(self._first_sample, last_sample):
+            struck = self._guilty(rig.playing.heard_at(start))
             if struck is not None:
-                struck.speech_lost_ms += (end - start) * 1000 // RATE_HZ
-        for message in self._rig.watcher.got:
+                cause = sorter.cause(start, was_deaf=KINDS[struck.kind].deafens)
+                struck.lost.add(cause, (end - start) * 1000 // RATE_HZ)
+        for message in rig.watcher.got:
             if message.topic == "utterance" and message.body["lost_ms"]:
-                struck = self._guilty(message.at_s - BEFORE_S)
+                struck = self._guilty(self._spoken_s(message))
                 if struck is not None:
                     struck.told_lost_ms += int(message.body["lost_ms"])
+
+    def _spoken_s(self, message: Got) -> float:
+        """When an utterance began by the satellite's own account, monotonic; when it was told, if that cannot be."""
+        began_s = unix_s(message.body["start"]) - self._rig.ahead_s - (time.time() - time.monotonic())
+        return began_s if abs(began_s - message.at_s) < RECOVERY_LIMIT_S * 2 else message.at_s
 
     def _guilty(self, moment_s: float) -> Struck | None:
         """The last fault that had begun by then, or soon after."""
@@ -187,9 +215,8 @@ class Campaign:
     def _complain(self, outcome: Outcome) -> None:
         """Name the faults that broke a promise."""
         for struck in self.struck:
-            kind = KINDS[struck.kind]
-            if struck.speech_lost_ms > IN_FLIGHT_S * 1000 and not (kind.deafens or kind.overflows):
-                struck.complaint = struck.complaint or f"{struck.speech_lost_ms} ms of speech lost"
+            if struck.lost.in_flight_ms > IN_FLIGHT_S * 1000:
+                struck.complaint = struck.complaint or f"{struck.lost.in_flight_ms} ms of speech lost on the way"
             if struck.complaint:
                 outcome.complaints.append(f"seed {self._seed} fault {struck.index} {struck.kind}: {struck.complaint}")
         for segment in outcome.verdict.lost:
@@ -200,7 +227,7 @@ class Campaign:
             outcome.complaints.append(self._blame(f"out of order on {message.topic}", message.at_s))
         outcome.complaints += [f"seed {self._seed}: {key} with two texts" for key in outcome.verdict.two_texts]
         outcome.complaints += [f"seed {self._seed}: {death}" for death in outcome.deaths]
-        outcome.complaints += [f"seed {self._seed}: rule broken, {violation}" for violation in outcome.violations]
+        outcome.complaints += outcome.violations
         if outcome.exit_code:
             outcome.complaints.append(f"seed {self._seed}: exit code {outcome.exit_code} at the ordered stop")
 

@@ -27,10 +27,11 @@ class Kind:
     """How often it is drawn, against the others."""
     in_soak: bool = False
     needs_root: bool = False
+    needs_clock: bool = False
     deafens: bool = False
     """Sound of its time is not captured, or lost with the process: neither the ring nor a socket ever had it."""
-    overflows: bool = False
-    """Longer than the ring holds."""
+    bunches: bool = False
+    """Chunks that were sent in time arrive too close together, and the service complains."""
 
 
 # --- the way to the voice service -------------------------------------------------------------------------------
@@ -265,7 +266,11 @@ async def daemon_restarted(rig: Rig, rng: random.Random) -> None:
         await rig.mqtt.up()
 
 
-# soon after something else: an error message in the middle of an utterance
+async def clock_jump(rig: Rig, rng: random.Random) -> None:
+    """The wall clock is set: by NTP after a boot without a clock, by a person, or by an hour."""
+    rig.clock(rig.ahead_s + rng.choice((-86_400.0 * 400, -3600.0, -5.0, 5.0, 3600.0, 86_400.0 * 400)))
+
+
 _ERRORS = tuple(Fault("error", status=status) for status in (400, 408, 429, 500, 503))
 _GARBAGE = tuple(Fault("garbage", what=what) for what in ("not_json", "array", "unknown", "huge", "wrong_frame"))
 _TOKENS = (Fault("token", "GET", what="lost"), Fault("token", "GET", what="stale"))
@@ -274,11 +279,11 @@ KINDS: dict[str, Kind] = {
     "reset": Kind(reset, 4, in_soak=True),
     "clean_close": Kind(clean_close, 3, in_soak=True),
     "half_open": Kind(half_open, 3, in_soak=True),
-    "blackhole": Kind(blackhole, 2),
-    "stall": Kind(stall, 3, in_soak=True),
-    "slow_link": Kind(slow_link, 2),
+    "blackhole": Kind(blackhole, 2, bunches=True),
+    "stall": Kind(stall, 3, in_soak=True, bunches=True),
+    "slow_link": Kind(slow_link, 2, bunches=True),
     "refused": Kind(refused, 3, in_soak=True),
-    "long_outage": Kind(long_outage, 1, overflows=True),
+    "long_outage": Kind(long_outage, 1),
     "no_names": Kind(no_names, 3, needs_root=True),
     "answer_get": Kind(_answer("GET", 429, 500, 502, 503, 404), 3),
     "answer_post": Kind(_answer("POST", 429, 500, 503), 3, in_soak=True),
@@ -307,8 +312,16 @@ KINDS: dict[str, Kind] = {
     "disk_full": Kind(disk_full, 2, needs_root=True),
     "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True),
     "microphone_gone": Kind(microphone_gone, 2, deafens=True),
+    "clock_jump": Kind(clock_jump, 2, needs_clock=True),
     "daemon_stopped": Kind(daemon_stopped, 3, deafens=True),
     "daemon_killed": Kind(daemon_killed, 3, deafens=True),
     "daemon_killed_without_broker": Kind(daemon_killed_without_broker, 3, deafens=True),
     "daemon_restarted": Kind(daemon_restarted, 2, deafens=True),
 }
+
+
+def possible(*, is_root: bool, has_clock: bool) -> list[str]:
+    """The kinds that can be struck here."""
+    return [
+        name for name, kind in KINDS.items() if (is_root or not kind.needs_root) and (has_clock or not kind.needs_clock)
+    ]

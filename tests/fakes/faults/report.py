@@ -15,19 +15,24 @@ def _by_kind(faults: Sequence[dict[str, Any]]) -> list[str]:
     kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for fault in faults:
         kinds[fault["kind"]].append(fault)
-    head = (
-        f"{'fault':<30}{'times':>6}{'recovery s: median':>20}{'longest':>9}{'lost ms: sum':>14}{'worst':>7}{'told':>8}"
-    )
+    names = ("times", "recovery", "longest", "deaf ms", "ring ms", "flight ms", "worst", "told ms", "misdated")
+    head = f"{'fault (seconds)':<30}" + "".join(f"{name:>10}" for name in names)
     table = [head]
     for kind, struck in sorted(kinds.items()):
         times = sorted(_recovery_s(fault) for fault in struck)
-        lost = [fault["speech_lost_ms"] for fault in struck]
+        deaf, ring = (_lost(struck, name) for name in ("deaf_ms", "ring_ms"))
+        worst = max(fault["lost"]["in_flight_ms"] for fault in struck)
+        misdated = max(fault["misdated_s"] for fault in struck)
         told = sum(fault["told_lost_ms"] for fault in struck)
         table.append(
-            f"{kind:<30}{len(struck):>6}{times[len(times) // 2]:>20.1f}{times[-1]:>9.1f}"
-            f"{sum(lost):>14}{max(lost):>7}{told:>8}"
+            f"{kind:<30}{len(struck):>10}{times[len(times) // 2]:>10.1f}{times[-1]:>10.1f}"
+            f"{deaf:>10}{ring:>10}{_lost(struck, 'in_flight_ms'):>10}{worst:>10}{told:>10}{misdated:>10.1f}"
         )
     return table
+
+
+def _lost(faults: Sequence[dict[str, Any]], name: str) -> int:
+    return sum(int(fault["lost"][name]) for fault in faults)
 
 
 def _recovery_s(fault: dict[str, Any]) -> float:
@@ -46,8 +51,11 @@ def _totals(outcomes: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
         f"faults                    {len(faults)} in {minutes:.1f} minutes, "
         f"seeds {', '.join(str(outcome['seed']) for outcome in outcomes)}",
         f"longest recovery          {recovery:.1f} s{where}",
-        f"speech lost               {sum(fault['speech_lost_ms'] for fault in faults)} ms measured, "
-        f"{total('told_lost_ms'):.0f} ms told by the satellite",
+        f"speech played             {total('played_s'):.0f} s, pauses included",
+        f"speech lost               {_lost(faults, 'deaf_ms')} ms while nobody could capture or with the process, "
+        f"{_lost(faults, 'ring_ms')} ms over the ring's rim, {_lost(faults, 'in_flight_ms')} ms on the way "
+        f"(most of one fault {max((fault['lost']['in_flight_ms'] for fault in faults), default=0)} ms)",
+        f"told as lost              {total('told_lost_ms'):.0f} ms, pauses within utterances included",
         f"segments concluded        {total('sent'):.0f}, said twice by the service {total('said_again'):.0f}",
         f"segments published        {total('published'):.0f}",
         f"segments lost             {total('lost'):.0f}, with a killed process {total('lost_with_process'):.0f}",

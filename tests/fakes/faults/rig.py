@@ -47,7 +47,13 @@ class RigOptions:
     """Root can give the daemon names and a small disk of its own."""
     sections: dict[str, Any] = field(default_factory=dict)
     """Merged over the daemon's configuration."""
-    environment: dict[str, str] = field(default_factory=dict)
+    has_clock: bool = False
+    """Give the daemon a wall clock of its own, by libfaketime."""
+
+
+def libfaketime() -> Path | None:
+    """The library that gives a process a clock of its own, where it is installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 class Rig:
@@ -72,10 +78,13 @@ class Rig:
         self.killed_at_s: list[float] = []
         self.deaths: list[str] = []
         """Ends of the daemon that nobody asked for."""
-        self.on_text: Callable[[float, float], None] = lambda _spoken, _told: None
-        """Told when a piece of transcript was spoken, and when it was published."""
+        self.on_text: Callable[[float, Got], None] = lambda _spoken_s, _got: None
+        """Told when a piece of transcript was spoken, and the message."""
+        self.ahead_s = 0.0
+        """How far the daemon's wall clock is from ours."""
         self.hosts = directory / "hosts"
         self.state = directory / "state"
+        self.clock_file = directory / "clock"
         self._card_lock = asyncio.Lock()
         self._loops_queued = 0
         self._is_expected_gone = False
@@ -92,7 +101,7 @@ class Rig:
             "PYTHONPATH": str(ROOT),
             "STATE_DIRECTORY": str(self.state),
             "ALSA_CONFIG_PATH": str(self.card.conf),
-            **self.options.environment,
+            **self._clock_environment(),
         }
         if self.options.is_root:
             prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", IN_NAMESPACE, "sh"]
@@ -109,6 +118,21 @@ class Rig:
             )
         self.daemon = Daemon(process, log_path)
         self._is_expected_gone = False
+
+    def pid(self) -> int:
+        """The daemon's process; it is another one after a restart."""
+        return 0 if self.daemon is None else self.daemon.process.pid
+
+    def _clock_environment(self) -> dict[str, str]:
+        """The monotonic clock stays as it is."""
+        if not self.options.has_clock:
+            return {}
+        return {
+            "LD_PRELOAD": str(libfaketime()),
+            "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
 
     async def kill_daemon(self) -> None:
         """SIGKILL, as a power cut."""
@@ -128,6 +152,7 @@ class Rig:
     def write_files(self) -> None:
         (self.directory / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         self.names(are_known=True)
+        self.clock(0.0)
         write_config(
             self.directory,
             f"http://localhost:{self.rest.port}",
@@ -150,6 +175,11 @@ class Rig:
     def names(self, *, are_known: bool) -> None:
         """Whether the daemon can find `localhost`; in place, as the file is mounted for it."""
         self.hosts.write_text("127.0.0.1 localhost\n" if are_known else "127.0.0.2 nobody\n")
+
+    def clock(self, ahead_s: float) -> None:
+        """Set the daemon's wall clock."""
+        self.ahead_s = ahead_s
+        self.clock_file.write_text(f"{ahead_s:+.3f}\n")
 
     def password(self, text: str) -> None:
         """Give the satellite's account another password, from the next login on."""
@@ -209,10 +239,9 @@ class Rig:
     def _got(self, got: Got) -> None:
         if got.topic != "transcript":
             return
-        number = self.script.sentence_of(str(got.body["text"]))
-        if number is not None and number < len(self.script.sentences):
-            sample = self.playing.absolute(self.script.sentences[number].start, got.at_s)
-            self.on_text(self.playing.heard_at(sample), got.at_s)
+        sample = self.script.start_of(str(got.body["text"]))
+        if sample is not None:
+            self.on_text(self.playing.heard_at(self.playing.absolute(sample, got.at_s)), got)
 
 
 @contextlib.asynccontextmanager

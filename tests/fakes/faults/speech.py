@@ -3,7 +3,6 @@
 import bisect
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from satellite.emulator.aligner import Aligner
@@ -14,15 +13,6 @@ RATE_HZ = 16_000
 SLOT_SAMPLES = 160
 """What reached the service is noted by 10 ms."""
 SERIAL = re.compile(r"(\d+)\W*$")
-REVERSED_SERIAL = re.compile(r"^\W*(?:\[\w+\] )?(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """One sentence of the loop, in samples from its beginning."""
-
-    start: int
-    end: int
 
 
 class Script:
@@ -37,7 +27,9 @@ class Script:
         self.samples = len(self.pcm) // 2
         labels = json.loads(self.recording.labels.read_text())
         self.words: list[tuple[int, int]] = []
-        self.sentences: list[Saying] = []
+        """First and last sample of each word."""
+        self._starts: list[dict[str, int]] = []
+        """Of each sentence, where its words start."""
         for number, sentence in enumerate(labels["sentences"]):
             self._number(sentence, number)
         self.recording.labels.write_text(json.dumps(labels))
@@ -49,12 +41,13 @@ class Script:
             word["text"] = re.sub(r"(\w)(\W*)$", rf"\g<1>{number}\g<2>", word["text"])
             self.words.append((round(word["start_ms"] * 16), round(word["end_ms"] * 16)))
         sentence["text"] = " ".join(word["text"] for word in words)
-        self.sentences.append(Saying(self.words[-len(words)][0], self.words[-1][1]))
+        self._starts.append({word["text"]: round(word["start_ms"] * 16) for word in words})
 
-    def sentence_of(self, text: str) -> int | None:
-        """The number of the sentence that a piece of transcript is of."""
+    def start_of(self, text: str) -> int | None:
+        """The sample of the loop with which a piece of transcript begins; None when it is none of ours."""
         found = SERIAL.search(text)
-        return int(found.group(1)) if found else None
+        number = int(found.group(1)) if found else -1
+        return self._starts[number].get(text.split(maxsplit=1)[0]) if 0 <= number < len(self._starts) else None
 
 
 class Playing:
@@ -85,6 +78,15 @@ class Playing:
             return self._at_s[at]
         share = (sample - self._samples[at - 1]) / (self._samples[at] - self._samples[at - 1])
         return self._at_s[at - 1] + share * (self._at_s[at] - self._at_s[at - 1])
+
+    def sample_at(self, moment_s: float) -> int:
+        """How far the loop was at a moment."""
+        at = bisect.bisect_right(self._at_s, moment_s)
+        if at == 0:
+            return 0
+        passed = int((moment_s - self._at_s[at - 1]) * RATE_HZ)
+        limit = self._samples[at] if at < len(self._samples) else self._samples[at - 1] + passed
+        return min(self._samples[at - 1] + passed, limit)
 
     def absolute(self, sample_in_loop: int, now_s: float) -> int:
         """The last time that this place of the loop was heard by now, counted from the very beginning."""

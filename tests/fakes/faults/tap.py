@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from tests.fakes.faults.speech import Reached
 from tests.fakes.faults.wire import FrameReader, audio_of, concluded_in, parsed
 
+ARRIVAL_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -23,8 +25,10 @@ class Tap:
     def __init__(self, reached: Reached, clock: Callable[[], float]) -> None:
         self.sent: list[Sent] = []
         self.audio_bytes = 0
-        self.audio_at_s = 0.0
-        """When sound last reached the service."""
+        self.arrivals_s: list[float] = []
+        """When sound reached the service, to ARRIVAL_S."""
+        self.errors_s: list[float] = []
+        """When the satellite was handed an `error` message."""
         self._reached = reached
         self._clock = clock
         self._readers: dict[tuple[int, bool], FrameReader] = {}
@@ -42,10 +46,13 @@ class Tap:
             if is_upstream:
                 self._heard(connection, audio_of(value), now)
             else:
+                if "error" in value:
+                    self.errors_s.append(now)
                 self.sent += [Sent(topic, text, now, connection) for topic, text in concluded_in(value) if text]
 
     def _heard(self, connection: int, pcm: bytes, now: float) -> None:
         if pcm:
             self.audio_bytes += len(pcm)
-            self.audio_at_s = now
+            if not self.arrivals_s or now - self.arrivals_s[-1] > ARRIVAL_S:
+                self.arrivals_s.append(now)
             self._reached.audio(connection, pcm, now)
