@@ -80,6 +80,8 @@ class UplinkCounters:
     reconnects: int = 0
     """Connections made after one was lost, by resuming or by a new session."""
     streamed_samples: int = 0
+    ignored_messages: int = 0
+    """What services said that was not understood or not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,18 @@ class Uplink:
         finally:
             self._present = None
             self.counters.streamed_samples += session.counters.sent_samples
+            self._count_ignored(session.counters.ignored_messages)
             self._settle_marks()
             self._events.session_over(self._session_id)
         return session
+
+    def _count_ignored(self, messages: int) -> None:
+        """Tell once a session, loudly the first time, what was of no use: a service may learn new words."""
+        if messages:
+            level = logging.INFO if self.counters.ignored_messages else logging.WARNING
+            session = self._session_id[:8]
+            log.log(level, "session %s: %d messages of the service were of no use", session, messages)
+            self.counters.ignored_messages += messages
 
     async def _wait_before_retry(self, failure: SessionFailed) -> bool:
         """Sit out the back-off or the park; False when the run is over."""

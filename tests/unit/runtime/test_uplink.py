@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 
 import pytest
 
@@ -48,6 +49,22 @@ async def test_one_session_takes_one_utterance_after_the_other_and_closes_when_i
         counters = play.uplink.counters
         assert (counters.sessions, counters.reconnects, counters.resumes) == (2, 0, 0)
         assert play.uplink.streamed_samples == 4 * RATE_HZ, "the present session's are among them"
+
+
+@virtual
+async def test_messages_of_no_use_are_told_once_a_session(caplog: pytest.LogCaptureFixture) -> None:
+    play = Play()
+    caplog.set_level(logging.INFO, "satellite.runtime.uplink")
+    async with running(play.uplink.run):
+        for ignored in (0, 3, 2):
+            play.talk("u1")
+            await pass_time(1)
+            play.service.session.counters.ignored_messages = ignored
+            play.service.ends(SessionEnded("finished", expected=True))
+            await pass_time(1)
+    told = [(record.levelname, record.args) for record in caplog.records if "of no use" in record.message]
+    assert told == [("WARNING", ("s2", 3)), ("INFO", ("s3", 2))]
+    assert play.uplink.counters.ignored_messages == 5
 
 
 @virtual
