@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenSocket, SessionState
-from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, VoiceEvent
+from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, VoiceEvent
 from satellite.errors import LocalMisuse
 
 _FINAL = frozenset({SessionState.CLOSED, SessionState.FAILED})
@@ -73,7 +73,11 @@ class Lifecycle:
         self._actions.append(action)
 
     def report(self, event: VoiceEvent) -> None:
-        """Tell what happened."""
+        """Tell what happened; a trace id that holds a secret is none."""
+        if isinstance(event, SessionOpened | SessionFailed):
+            trace_id = event.trace_id or ""
+            if any(secret in trace_id for secret in self._secrets):
+                event = replace(event, trace_id=None)
         self._events.append(event)
 
     def keep_secret(self, *secrets: str) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from satellite.backends.base import CloseSocket, HttpRequest, OpenSocket, SendText, SessionState
 from satellite.backends.lifecycle import TRANSITIONS, Lifecycle
-from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, UtteranceSent
+from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, UtteranceSent
 from satellite.errors import ErrorCategory, LocalMisuse
 
 FAILURE = SessionFailed(ErrorCategory.SERVER, "down")
@@ -103,6 +103,16 @@ def test_texts_of_the_peer_are_made_presentable() -> None:
     assert lost.reason.startswith("bye **** [31m xxx")
     assert (len(lost.reason), lost.reason[-1]) == (200, "…")
     assert failed == SessionFailed(ErrorCategory.SERVER, "bad **** given")
+
+
+def test_a_trace_id_that_holds_a_secret_is_none() -> None:
+    life = connected()
+    life.keep_secret("t0ken")
+    life.report(SessionOpened(resumed=False, trace_id="0af7"))
+    life.report(SessionOpened(resumed=True, trace_id="for-t0ken"))
+    life.fail(SessionFailed(ErrorCategory.SERVER, "", trace_id="t0ken"))
+    told = [event.trace_id for event in life.take_events() if isinstance(event, SessionOpened | SessionFailed)]
+    assert told == ["0af7", None, None]
 
 
 def test_secrets_that_lie_in_one_another_or_in_their_mask_cost_nothing() -> None:
