@@ -3,9 +3,9 @@
     python -m bench.broker_outage [--minutes 10] [--kills 2] [--seed 1] [--out DIR]
 
 The real daemon hears endless human speech from a virtual card, speaks to a strict emulator through a relay that reads
-what the service says, and publishes to a real mosquitto that is killed with kill -9 and, later, started again. Before
-and after, while the broker answers, and in between, strace counts what the daemon writes to disk. Exit code 1 when a promise was
-broken: a concluded segment lost, reordered or with two texts, fewer than 200 of them, or a write to disk while the broker answers.
+what the service says, and publishes to a real mosquitto that is killed with kill -9 and, later, started again. Before,
+in the middle and after, strace counts what the daemon writes to disk. Exit code 1 when a promise was broken: a
+concluded segment lost, reordered or with two texts, fewer than 200 of them, or a write while the broker answers.
 """
 
 import argparse
