@@ -1,0 +1,19 @@
+"""All targets by name."""
+
+from functools import cache
+
+from tests.fuzz import broker, files, machines, media, sessions, sockets, wire
+from tests.fuzz.target import Target
+
+_MODULES = (wire, sessions, machines, broker, files, media, sockets)
+
+
+@cache
+def targets() -> dict[str, Target]:
+    """Every target there is."""
+    return {target.name: target for module in _MODULES for target in module.TARGETS}
+
+
+def target_of(name: str) -> Target:
+    """The target of this name."""
+    return targets()[name]
