@@ -1,6 +1,7 @@
 """A campaign: seeded faults against one rig, one after the other, and what each of them cost."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ IN_FLIGHT_S = 1.0
 """What may have been handed to a socket that was dead already."""
 BEFORE_S = 2.0
 """Speech of this time before a fault may be what it cost: it was on its way."""
+CAUGHT_UP_S = 10.0
+MISDATED_S = 1.5
 DRAIN_S = 45.0
 BUNCHED_S = 10.0
 ERROR_SEEN_S = 5.0
@@ -50,8 +53,8 @@ class Struck:
     """Labelled speech that no connection ever got."""
     told_lost_ms: int = 0
     """What the satellite said was lost, of utterances that began up to the next fault."""
-    misdated_s: float = 0.0
-    """How far the worst time in a transcript was from when the words were spoken."""
+    misdated: set[str] = field(default_factory=set)
+    """Utterances whose words have times that are not when they were spoken."""
     complaint: str = ""
 
 
@@ -89,6 +92,7 @@ class Campaign:
         self._first_sample = 0
         self._present: Struck | None = None
         self._heard = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self.struck: list[Struck] = []
         rig.on_text = self._text
 
@@ -134,14 +138,29 @@ class Campaign:
         if struck is not None and struck.lifted_s and spoken_s >= struck.lifted_s:
             struck.recovered_s = got.at_s
         self._heard.set()
-        wall_s = unix_s(got.body["start"]) - self._rig.ahead_s - (time.time() - time.monotonic())
+        if got.at_s - spoken_s < CAUGHT_UP_S:
+            self._caught_up.set()
         guilty = self._guilty(spoken_s)
-        if guilty is not None and abs(wall_s - spoken_s) > guilty.misdated_s:
-            guilty.misdated_s = abs(wall_s - spoken_s)
+        if guilty is not None and self._error_s(got.body["start"], spoken_s) > MISDATED_S:
+            guilty.misdated.add(got.body["utterance_id"])
+
+    def _error_s(self, told: str, spoken_s: float) -> float:
+        """How far a time that was told is from the moment; the wall clock may have been set just now."""
+        wall_s = unix_s(told) - (time.time() - time.monotonic())
+        aheads_s = (self._rig.ahead_s(spoken_s), self._rig.ahead_s(spoken_s - 2.0), self._rig.ahead_s())
+        return min(abs(wall_s - ahead_s - spoken_s) for ahead_s in aheads_s)
+
+    async def settle(self) -> None:
+        """Wait until what is published was just spoken: nothing waits any more."""
+        self._caught_up.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECOVERY_LIMIT_S):
+                await self._caught_up.wait()
 
     async def finish(self) -> Outcome:
         """Stop the satellite in order and judge."""
         rig = self._rig
+        await self.settle()
         await rig.look_at_card()
         last_sample = rig.playing.newest - 5 * RATE_HZ
         exit_code = await rig.stop_daemon()
@@ -175,7 +194,7 @@ class Campaign:
         """What the service sees behind a bad line is not always what the satellite did."""
         struck = self._guilty(violation.at_s)
         since_s = float("inf") if struck is None else violation.at_s - struck.lifted_s
-        if violation.rule == "inactivity":
+        if violation.rule in ("inactivity", "get_while_connected"):
             return since_s < UNSEEN_S
         if violation.rule in ("gap_too_short", "too_fast"):
             return struck is not None and KINDS[struck.kind].bunches and since_s < BUNCHED_S
@@ -200,7 +219,11 @@ class Campaign:
 
     def _spoken_s(self, message: Got) -> float:
         """When an utterance began by the satellite's own account, monotonic; when it was told, if that cannot be."""
-        began_s = unix_s(message.body["start"]) - self._rig.ahead_s - (time.time() - time.monotonic())
+        began_s = (
+            unix_s(message.body["start"])
+            - self._rig.ahead_s(message.at_s - BEFORE_S)
+            - (time.time() - time.monotonic())
+        )
         return began_s if abs(began_s - message.at_s) < RECOVERY_LIMIT_S * 2 else message.at_s
 
     def _guilty(self, moment_s: float) -> Struck | None:
@@ -217,6 +240,8 @@ class Campaign:
         for struck in self.struck:
             if struck.lost.in_flight_ms > IN_FLIGHT_S * 1000:
                 struck.complaint = struck.complaint or f"{struck.lost.in_flight_ms} ms of speech lost on the way"
+            if len(struck.misdated) > KINDS[struck.kind].misdates:
+                struck.complaint = struck.complaint or f"{len(struck.misdated)} utterances with wrong times"
             if struck.complaint:
                 outcome.complaints.append(f"seed {self._seed} fault {struck.index} {struck.kind}: {struck.complaint}")
         for segment in outcome.verdict.lost:
@@ -243,7 +268,7 @@ def as_json(outcome: Outcome) -> dict[str, object]:
     return {
         "seed": outcome.seed,
         "exit_code": outcome.exit_code,
-        "faults": [asdict(struck) for struck in outcome.faults],
+        "faults": [asdict(struck) | {"misdated": len(struck.misdated)} for struck in outcome.faults],
         "sent": verdict.sent,
         "said_again": verdict.said_again,
         "published": verdict.published,

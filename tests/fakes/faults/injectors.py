@@ -30,6 +30,8 @@ class Kind:
     needs_clock: bool = False
     deafens: bool = False
     """Sound of its time is not captured, or lost with the process: neither the ring nor a socket ever had it."""
+    misdates: int = 0
+    """Utterances that may have wrong times for it."""
     bunches: bool = False
     """Chunks that were sent in time arrive too close together, and the service complains."""
 
@@ -268,7 +270,7 @@ async def daemon_restarted(rig: Rig, rng: random.Random) -> None:
 
 async def clock_jump(rig: Rig, rng: random.Random) -> None:
     """The wall clock is set: by NTP after a boot without a clock, by a person, or by an hour."""
-    rig.clock(rig.ahead_s + rng.choice((-86_400.0 * 400, -3600.0, -5.0, 5.0, 3600.0, 86_400.0 * 400)))
+    rig.clock(rig.ahead_s() + rng.choice((-86_400.0 * 400, -3600.0, -5.0, 5.0, 3600.0, 86_400.0 * 400)))
 
 
 _ERRORS = tuple(Fault("error", status=status) for status in (400, 408, 429, 500, 503))
@@ -312,7 +314,7 @@ KINDS: dict[str, Kind] = {
     "disk_full": Kind(disk_full, 2, needs_root=True),
     "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True),
     "microphone_gone": Kind(microphone_gone, 2, deafens=True),
-    "clock_jump": Kind(clock_jump, 2, needs_clock=True),
+    "clock_jump": Kind(clock_jump, 2, needs_clock=True, misdates=1),
     "daemon_stopped": Kind(daemon_stopped, 3, deafens=True),
     "daemon_killed": Kind(daemon_killed, 3, deafens=True),
     "daemon_killed_without_broker": Kind(daemon_killed_without_broker, 3, deafens=True),

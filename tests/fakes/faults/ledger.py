@@ -10,7 +10,7 @@ from tests.fakes.faults.watcher import Got
 KILLED_WITHIN_S = 0.5
 """What reached the socket this shortly before the process was killed may never have been read."""
 
-SAID_AGAIN_S = 120.0
+SAID_AGAIN_S = 60.0
 """A service that cannot know whether its last words arrived says them again on the next connection."""
 
 

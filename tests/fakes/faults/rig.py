@@ -80,8 +80,8 @@ class Rig:
         """Ends of the daemon that nobody asked for."""
         self.on_text: Callable[[float, Got], None] = lambda _spoken_s, _got: None
         """Told when a piece of transcript was spoken, and the message."""
-        self.ahead_s = 0.0
-        """How far the daemon's wall clock is from ours."""
+        self._ahead_s: list[tuple[float, float]] = [(0.0, 0.0)]
+        """From when on the daemon's wall clock is how far from ours."""
         self.hosts = directory / "hosts"
         self.state = directory / "state"
         self.clock_file = directory / "clock"
@@ -178,8 +178,12 @@ class Rig:
 
     def clock(self, ahead_s: float) -> None:
         """Set the daemon's wall clock."""
-        self.ahead_s = ahead_s
+        self._ahead_s.append((time.monotonic(), ahead_s))
         self.clock_file.write_text(f"{ahead_s:+.3f}\n")
+
+    def ahead_s(self, moment_s: float | None = None) -> float:
+        """How far the daemon's wall clock was from ours at a moment (monotonic), or is now."""
+        return next(ahead_s for at_s, ahead_s in reversed(self._ahead_s) if moment_s is None or at_s <= moment_s)
 
     def password(self, text: str) -> None:
         """Give the satellite's account another password, from the next login on."""
