@@ -254,3 +254,9 @@ async def test_an_admitted_connection_finds_its_session_once() -> None:
         await socket.wait_closed()
     assert found == [session]
     assert shared.faults.connections == 1
+
+
+async def test_the_streaming_url_names_what_stands_in_between() -> None:
+    async with emulated(replace(SETTINGS, advertised="localhost:1")) as (_, client):
+        answer = await client.post()
+    assert answer.json["streaming_url"] == f"ws://localhost:1{CONNECT_PATH}"
