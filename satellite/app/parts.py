@@ -22,7 +22,9 @@ from satellite.runtime.reporter import ReporterOptions
 from satellite.runtime.settings import RuntimeSettings
 
 NEAR_CAP_S = 20.0
-"""Longest wait for what is near, a device or the broker; a cloud service is given the back-off's own."""
+"""Longest wait for what is near, the broker; a cloud service is given the back-off's own."""
+DEVICE_CAP_S = 3.0
+"""Longest wait between two tries of a device: with the time to open it, it is in use 5 s after it is back."""
 SETTLE_S = 6.0
 """A service that answers later than this is taken to have heard no speech; its sessions settle sooner than that."""
 
@@ -33,8 +35,13 @@ def new_id() -> str:
 
 
 def near_backoff() -> Backoff:
-    """For a device or the broker."""
+    """For the broker."""
     return Backoff(random.random, cap_s=NEAR_CAP_S)
+
+
+def device_backoff() -> Backoff:
+    """For a sound device."""
+    return Backoff(random.random, cap_s=DEVICE_CAP_S)
 
 
 def cloud_backoff() -> Backoff:
@@ -113,7 +120,7 @@ def listener_parts(config: Config, clock: Clock, on_hearing: Callable[[float], N
         detector=make_detector(vad.detector, vad.aggressiveness),
         gate=VadGate(GateSettings(vad.onset_ms, vad.pre_roll_ms, vad.hang_over_ms, vad.max_utterance_s)),
         clock=clock,
-        backoff=near_backoff(),
+        backoff=device_backoff(),
         new_id=new_id,
     )
 

@@ -5,6 +5,7 @@ from satellite.app import parts
 from satellite.config.model import Config
 from satellite.core.audio import CaptureBlock
 from satellite.core.turn import TurnSettings
+from satellite.errors import ErrorCategory
 from satellite.ports import CaptureSource
 
 
@@ -46,6 +47,12 @@ def test_the_broker_is_reached_as_configured() -> None:
 def test_what_is_published_and_logged() -> None:
     options = parts.reporter_options(config(mqtt={"publish_tentative": False, "retain_transcripts": True}))
     assert (options.publish_tentative, options.retain_transcripts, options.log_transcripts) == (False, True, False)
+
+
+def test_a_device_is_looked_for_at_short_intervals_however_long_it_is_gone() -> None:
+    backoff = parts.device_backoff()
+    delays_s = [backoff.lost(ErrorCategory.CONNECTIVITY, now).delay_s or 0.0 for now in range(100)]
+    assert 2.0 < max(delays_s) <= parts.DEVICE_CAP_S < 5.0
 
 
 async def test_who_watches_the_input_is_told_how_far_it_has_come() -> None:
