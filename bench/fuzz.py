@@ -2,7 +2,7 @@
 
     python -m bench.fuzz --messages 1000000 --seed 1              every target, its share of the messages
     python -m bench.fuzz --seconds 60 --target deepl.session      one target, for so long
-    python -m bench.fuzz --guided --seconds 120 --target deepl.json   guided by coverage (needs the extra `fuzz`)
+    python -m bench.fuzz --guided --seconds 120 --target deepl.json   guided by coverage (needs atheris)
 
 Prints for each target what it was given and what came of it. An input that was not survived is written to --failures
 and makes the exit code 1; from there it goes into tests/data/fuzz, where the tests replay it. The same seed gives the
@@ -14,9 +14,9 @@ import os
 import sys
 from pathlib import Path
 
+from bench.guided import GuidedReport, is_available, run_guided
 from tests.fuzz.all import targets
 from tests.fuzz.campaign import Report, run_apart
-from tests.fuzz.guided import GuidedReport, is_available, run_guided
 
 MESSAGES_PER_TARGET_MIN = 200
 HEAD = f"{'target':<18}{'inputs':>9}{'messages':>10}{'inputs/s':>10}{'outcomes':>10}{'failures':>10}{'RSS +MB':>9}"
@@ -36,7 +36,7 @@ def main() -> int:
     if args.guided and is_available():
         return _guided(names, args.seconds or 60.0, args.failures)
     if args.guided:
-        print("atheris is not installed (pip install 'voice-satellite[fuzz]'): seeded mutation instead")
+        print("atheris is not installed (pip install --group fuzz): seeded mutation instead")
     shares = sum(targets()[name].share for name in names)
     reports = []
     print(HEAD)

@@ -2,7 +2,7 @@
 
 Run as a program it is the search itself, as libFuzzer ends the process that it runs in:
 
-    python -m tests.fuzz.guided NAME SECONDS DIRECTORY
+    python -m bench.guided NAME SECONDS DIRECTORY
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 _STATS = re.compile(r"#(\d+).*?cov: (\d+) ft: (\d+)(?:.*?rss: (\d+)Mb)?")
 _MAX_LENGTH = 20_000
 
@@ -38,7 +38,7 @@ def is_available() -> bool:
 def run_guided(name: str, seconds: float, failures: Path) -> GuidedReport:
     """Search for so long, in a process of its own; the input of a failure is written to the directory."""
     failures.mkdir(parents=True, exist_ok=True)
-    arguments = [sys.executable, "-m", "tests.fuzz.guided", name, f"{seconds:.0f}", str(failures)]
+    arguments = [sys.executable, "-m", "bench.guided", name, f"{seconds:.0f}", str(failures)]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     report = GuidedReport()
     for line in done.stderr.splitlines():
@@ -54,7 +54,7 @@ def run_guided(name: str, seconds: float, failures: Path) -> GuidedReport:
 
 
 def main(name: str, seconds: str, failures: str) -> None:
-    import atheris  # noqa: PLC0415 - no satellite and no other test needs it
+    import atheris  # noqa: PLC0415 - not built for every Python
 
     with atheris.instrument_imports(include=["satellite"]):
         from tests.fuzz.all import target_of  # noqa: PLC0415 - imported under instrumentation
