@@ -17,7 +17,14 @@ class Clock(Protocol):
         """Seconds that never jump; the event loop's own time."""
 
     def wall(self) -> float:
-        """Unix seconds, for timestamps in payloads only."""
+        """Unix seconds, for timestamps in payloads only. Jumps when somebody sets the clock."""
+
+
+class SleeplessClock(Clock, Protocol):
+    """One that knows how long the machine slept."""
+
+    def since_boot(self) -> float:
+        """Seconds that never jump and go on while the machine sleeps, which `monotonic` does not."""
 
 
 class CaptureSource(Protocol):

@@ -14,6 +14,10 @@ class SystemClock:
         """Unix seconds, for timestamps in payloads only."""
         return time.time()  # noqa: TID251 - this is the one place that reads it
 
+    def since_boot(self) -> float:
+        """Seconds since the machine was started, asleep or awake."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
     def day(self) -> str:
         """The local calendar day, for what is counted per day."""
         return time.strftime("%Y-%m-%d")

@@ -70,7 +70,6 @@ class MqttLink:
         self._dispatcher = Dispatcher(outbox, settings.refused_retry_s, self._republish)
         self._closing = asyncio.Event()
         self._ended = asyncio.Event()
-        self._says_offline = True
 
     @property
     def vital(self) -> Vital:
@@ -97,7 +96,7 @@ class MqttLink:
             self._dispatcher.close()
             self._ended.set()
 
-    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
+    async def close(self, *, timeout_s: float = 5.0) -> bool:
         """Flush for at most `timeout_s`, publish `offline`, disconnect; `run` then returns. False when some still wait.
 
         Without a connection it returns at once. After cancelling `run` instead, the broker publishes the last will.
@@ -105,7 +104,6 @@ class MqttLink:
         is_flushed = len(self._outbox) == 0
         if self._status.is_connected:
             is_flushed = await self.flush(timeout_s)
-        self._says_offline = offline
         self._closing.set()
         self._dispatcher.wake.set()
         if self._status.is_connected:
@@ -214,8 +212,7 @@ class MqttLink:
                 self.delivered += 1
             else:
                 self._dispatcher.refused(entry.message.topic)
-        if self._says_offline:
-            await self._deliver(connection, _availability(self._topics, OFFLINE))
+        await self._deliver(connection, _availability(self._topics, OFFLINE))
 
     async def _deliver(self, connection: "MqttConnection", message: Message) -> bool:
         """Publish one message; False when the broker does not take it at present. Raises BrokerError.

@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from satellite.adapters.clock import SystemClock
 from satellite.adapters.fair_queue import FairQueue
 from satellite.adapters.mqtt_settings import MqttSettings, tls_context
 from satellite.errors import BrokerError, ErrorCategory, LocalMisuse
@@ -27,6 +28,8 @@ INCOMING_MESSAGES_MAX = 64
 INCOMING_BYTES_MAX = 64 * 1024
 """Told to MQTT 5 brokers, so that a huge command never reaches a small board's memory."""
 PACKET_OVERHEAD_BYTES = 64
+OUT_OF_TIME = (9, 10)
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: a clock that is not set yet passes."""
 
 # The library tells of every refused try at error level; what matters of it comes back as BrokerError.
 _quiet = logging.getLogger("aiomqtt.wire")
@@ -183,6 +186,12 @@ class MqttConnection:
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
         where = f"the MQTT broker at {self._settings.where}"
         match cause:
+            case ssl.SSLCertVerificationError(verify_code=code) if code in OUT_OF_TIME:
+                category = ErrorCategory.CONNECTIVITY
+                detail = (
+                    f"the certificate of {where} is out of its time: {cause.verify_message}; "
+                    f"check this machine's clock (timedatectl), which says {SystemClock().day()}"
+                )
             case ssl.SSLCertVerificationError():
                 category = ErrorCategory.AUTHENTICATION
                 detail = (

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from satellite.adapters.settings import FILE_BYTES_MAX, write_atomically
@@ -13,29 +14,30 @@ log = logging.getLogger(__name__)
 
 
 class UsageFile:
-    """`usage.json`: the day and its streamed seconds. A file that cannot be used counts as nothing used."""
+    """`usage.json`: days and their streamed seconds. A file that cannot be used counts as nothing used."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "usage.json"
 
-    def load(self, day: str) -> float:
-        """Seconds used on that day by earlier processes."""
+    def load(self) -> dict[str, float]:
+        """Seconds used by earlier processes on each day that is kept."""
         try:
             with self._path.open("rb") as file:
                 stored = json.loads(file.read(FILE_BYTES_MAX))
-            used_s = float(stored["used_s"]) if stored["day"] == day else 0.0
+            days = {str(day): float(used_s) for day, used_s in stored.items()}
         except FileNotFoundError:
-            return 0.0
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            used_s = -1.0
-        if not 0.0 <= used_s <= DAY_S_MAX:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            days = {"": -1.0}
+        if not all(0.0 <= used_s <= DAY_S_MAX for used_s in days.values()):
             log.warning("the usage of the day cannot be read and counts as none: %s", self._path)
-            return 0.0
-        return used_s
+            return {}
+        return days
 
-    def save(self, day: str, used_s: float) -> None:
+    def save(self, days: Mapping[str, float]) -> None:
         """Keep it; one that cannot be written is told in the log."""
+        stored = {day: round(used_s, 1) for day, used_s in days.items()}
         try:
-            write_atomically(self._path, json.dumps({"day": day, "used_s": round(used_s, 1)}).encode())
+            write_atomically(self._path, json.dumps(stored).encode())
         except OSError as error:
             log.warning("the usage of the day cannot be kept over a restart: %s: %s", self._path, error.strerror)

@@ -13,8 +13,8 @@ class DayBudget:
     def __init__(self, limit_min: float | None, clock: SystemClock, state_directory: Path | None) -> None:
         self._clock = clock
         self._file = None if state_directory is None or limit_min is None else UsageFile(state_directory)
-        carried_s = 0.0 if self._file is None else self._file.load(clock.day())
-        self._allowance = None if limit_min is None else Allowance(limit_min * 60, clock.day(), carried_s)
+        carried = None if self._file is None else self._file.load()
+        self._allowance = None if limit_min is None else Allowance(limit_min * 60, clock.day(), carried)
 
     def is_spent(self, streamed_s: float) -> bool:
         """True when this process's streamed total leaves nothing for today."""
@@ -23,5 +23,4 @@ class DayBudget:
     def save(self, streamed_s: float) -> None:
         """Keep today's use for the next process."""
         if self._file is not None and self._allowance is not None:
-            day = self._clock.day()
-            self._file.save(day, self._allowance.used_s(streamed_s, day))
+            self._file.save(self._allowance.days(streamed_s, self._clock.day()))

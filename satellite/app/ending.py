@@ -39,7 +39,7 @@ class PublisherService(Publisher, Protocol):
     async def run(self) -> None:
         """Serve until closed."""
 
-    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
+    async def close(self, *, timeout_s: float = 5.0) -> bool:
         """Flush, say goodbye, end."""
 
 
@@ -70,8 +70,8 @@ async def end_in_order(services: Services, supervisor: Supervisor, cause: StopCa
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SILENCE_WITHIN_S):
             await services.speaker.settled()
-    is_restarting = cause in (StopCause.RELOAD, StopCause.RESTART)
-    await services.publisher.close(offline=not is_restarting, timeout_s=GOODBYE_WITHIN_S)
+    # also before a restart, which may not come to anything
+    await services.publisher.close(timeout_s=GOODBYE_WITHIN_S)
 
 
 async def end_after_fault(publisher: PublisherService) -> None:

@@ -130,7 +130,7 @@ class Printer:
         finally:
             self._wait_no_more()
 
-    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:  # noqa: ARG002 - the port's
+    async def close(self, *, timeout_s: float = 5.0) -> bool:  # noqa: ARG002 - the port's
         """End."""
         if not self._over.done():
             self._over.set_result(None)

@@ -9,6 +9,8 @@ from satellite.core.gate import EndReason, GateEvent, UtteranceAudio, UtteranceE
 from satellite.ports import Clock, Detector
 
 FRAME_S = FRAME_SAMPLES / RATE_HZ
+SLEPT_S = 5.0
+"""Sound that comes this much later than it should does not go on with what was said: the machine slept."""
 
 
 class UtteranceSink(Protocol):
@@ -58,6 +60,8 @@ class Hearing:
     def block(self, block: CaptureBlock) -> None:
         """Hear one block."""
         at = block.captured_at
+        if at - self._position_s - FRAME_S > SLEPT_S:
+            self.end(EndReason.DEVICE_LOST)
         for frame in self._framer.push(block.data):
             if self._release_at is not None and at >= self._release_at:
                 self._release_at = None

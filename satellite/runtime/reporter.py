@@ -9,7 +9,7 @@ from satellite.errors import ErrorCategory
 from satellite.homeassistant import payloads
 from satellite.homeassistant.commands import CommandRefused
 from satellite.homeassistant.topics import Topics
-from satellite.ports import Clock, Publisher
+from satellite.ports import Publisher, SleeplessClock
 from satellite.runtime.intake import Passage
 from satellite.runtime.settings import RuntimeSettings
 from satellite.runtime.standing import Standing
@@ -43,7 +43,7 @@ class ReporterOptions:
 class Reporter:
     """Turns happenings into messages, and remembers what a broker that was away must be told again."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, clock: Clock, options: ReporterOptions) -> None:
+    def __init__(self, topics: Topics, publisher: Publisher, clock: SleeplessClock, options: ReporterOptions) -> None:
         self._topics = topics
         self._publisher = publisher
         self._clock = clock

@@ -1,11 +1,13 @@
 """Standing: what holds at the moment (state, problem, settings, health), published retained and again on demand."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from satellite.homeassistant import payloads
 from satellite.homeassistant.payloads import HealthFigures, ProblemNote
 from satellite.homeassistant.topics import Topics
-from satellite.ports import Clock, Publisher
+from satellite.ports import Publisher, SleeplessClock
+from satellite.runtime.moments import Moments
 from satellite.runtime.settings import RuntimeSettings
 
 SEVERITY = (
@@ -25,14 +27,25 @@ LOST_SHOWN_S = 300.0
 """How long lost audio is shown as a problem after the last of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is wrong, and from which moment on."""
+
+    code: str
+    message: str
+    hint: str | None
+    since: float
+
+
 class Standing:
     """Remembers what a broker that was away must be told again."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, topics: Topics, publisher: Publisher, clock: SleeplessClock) -> None:
         self._topics = topics
         self._publisher = publisher
         self._clock = clock
-        self._problems: dict[str, ProblemNote] = {}
+        self._moments = Moments(clock)
+        self._problems: dict[str, _Problem] = {}
         self._shown: ProblemNote | None = None
         self._state = "starting"
         self._conditions: set[str] = {"starting"}
@@ -104,8 +117,8 @@ class Standing:
         known = self._problems.get(code)
         for other in instead_of:
             self._problems.pop(other, None)
-        since_s = self._clock.wall() if known is None else known.since_s
-        self._problems[code] = ProblemNote(code, message, hint, since_s)
+        since = self._moments.now() if known is None else known.since
+        self._problems[code] = _Problem(code, message, hint, since)
         self._show()
 
     def solved(self, *codes: str) -> None:
@@ -130,10 +143,10 @@ class Standing:
             self._problems.pop("audio_lost", None)
             return
         known = self._problems.get("audio_lost")
-        since_s = self._clock.wall() if known is None else known.since_s
+        since = self._moments.now() if known is None else known.since
         message = f"{self.lost_ms / 1000:.1f} s of speech were lost since the start"
         hint = "the link to the voice service broke with audio on its way, or for longer than voice.outage_buffer_s"
-        self._problems["audio_lost"] = ProblemNote("audio_lost", message, hint, since_s)
+        self._problems["audio_lost"] = _Problem("audio_lost", message, hint, since)
 
     def _show(self) -> None:
         """Tell what changed; health follows on a change of note."""
@@ -142,7 +155,10 @@ class Standing:
 
     def _publish_problem(self) -> bool:
         self._note_loss()
-        note = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
+        worst = next((self._problems[code] for code in SEVERITY if code in self._problems), None)
+        note = None
+        if worst is not None:
+            note = ProblemNote(worst.code, worst.message, worst.hint, self._moments.wall(worst.since))
         if note == self._shown:
             return False
         self._shown = note

@@ -54,6 +54,14 @@ class Daemon:
                 time.sleep(0.02)
         return self.exit_code
 
+    def wait_for(self, text: str, timeout_s: float = 30.0) -> None:
+        """Return when it has written this; TimeoutError when it does not."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.log:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{text!r} was not written in {timeout_s} s:\n{self.log[-3000:]}")
+            time.sleep(0.05)
+
     def peak_rss_mb(self) -> float:
         """Largest resident memory so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()

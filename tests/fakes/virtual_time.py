@@ -35,16 +35,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """ports.Clock over the running loop; `wall_s` is the wall clock at loop time 1000."""
+    """ports.Clock over the running loop; `wall_s` is the wall clock at loop time 1000. May be set, and put to sleep."""
 
     def __init__(self, wall_s: float = 1_700_000_000.0) -> None:
         self.wall_s = wall_s
+        self._slept_s = 0.0
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
     def wall(self) -> float:
-        return self.wall_s + self.monotonic() - 1000.0
+        return self.wall_s + self.since_boot() - 1000.0
+
+    def since_boot(self) -> float:
+        return self.monotonic() + self._slept_s
+
+    def sleep(self, seconds: float) -> None:
+        """The machine is suspended for so long: the loop's time stands still meanwhile."""
+        self._slept_s += seconds
 
 
 def run_virtual(play: Callable[[], Awaitable[Any]]) -> None:

@@ -22,7 +22,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        self.closed_offline: bool | None = None
+        self.is_closed = False
         self._closed = asyncio.Event()
 
     def publish(self, message: Message) -> None:
@@ -34,8 +34,8 @@ class Collector:
     async def run(self) -> None:
         await self._closed.wait()
 
-    async def close(self, *, offline: bool = True, timeout_s: float = 5.0) -> bool:
-        self.closed_offline = offline
+    async def close(self, *, timeout_s: float = 5.0) -> bool:
+        self.is_closed = True
         self._closed.set()
         return True
 
@@ -68,7 +68,7 @@ async def test_a_recording_is_heard_to_its_end_and_its_answer_too(tmp_path: Path
     assert len(collector.bodies("transcript")) == 1
     assert [body["event"] for body in collector.bodies("speech")] == ["started", "finished"]
     assert collector.states() == ["idle", "listening", "idle", "speaking", "idle"]
-    assert collector.closed_offline is True
+    assert collector.is_closed
     with wave.open(str(tmp_path / "speech.wav")) as wav:
         spoken_ms = wav.getnframes() * 1000 / wav.getframerate()
     assert spoken_ms == pytest.approx(collector.bodies("utterance")[0]["speech"]["duration_ms"], abs=30)
@@ -97,7 +97,7 @@ async def test_a_callback_that_raises_ends_the_run(tmp_path: Path) -> None:
     assert caught.group_contains(ZeroDivisionError)
 
 
-async def test_a_reload_that_is_wanted_ends_the_run_without_going_offline(tmp_path: Path) -> None:
+async def test_a_reload_that_is_wanted_ends_the_run_and_says_goodbye(tmp_path: Path) -> None:
     collector = Collector()
     answers = iter([False, True])
     around = Surroundings(make_notifier({}), publisher=collector, on_reload=lambda: next(answers))
@@ -105,4 +105,4 @@ async def test_a_reload_that_is_wanted_ends_the_run_without_going_offline(tmp_pa
     for at_s in (0.3, 0.6):
         loop.call_later(at_s, signal.raise_signal, signal.SIGHUP)
     assert await App(config("null", tmp_path), around).run() is StopCause.RELOAD
-    assert collector.closed_offline is False
+    assert collector.is_closed

@@ -118,18 +118,6 @@ async def test_close_flushes_says_offline_and_disconnects_in_order(broker: Broke
     assert "Client voice-satellite-kitchen disconnected." in broker.log
 
 
-async def test_close_may_leave_the_availability_alone(broker: Broker) -> None:
-    report = Report()
-    link = make_link(settings(broker.port), report)
-    async with subscriber(broker.port) as seen, running(link) as task:
-        await report.connected()
-        await link.close(offline=False)
-        await task
-        await seen.send("done", "")
-        await seen.until(lambda seen: bool(seen.on("done")))
-        assert seen.texts(TOPICS.availability) == ["online"]
-
-
 async def test_close_without_a_broker_returns_at_once_and_ends_the_link(tmp_path: Path) -> None:
     report = Report()
     link = make_link(settings(Broker(tmp_path).port), report)

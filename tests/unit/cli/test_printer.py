@@ -105,7 +105,7 @@ async def test_it_serves_until_closed(stage: Stage) -> None:
         await asyncio.sleep(0)
         assert not task.done()
         assert await stage.printer.flush(1.0)
-        assert await stage.printer.close(offline=True)
+        assert await stage.printer.close()
         assert await stage.printer.close()
     stage.problem("auth", "too late")
     assert stage.printer.ended_by is None

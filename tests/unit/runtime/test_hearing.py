@@ -147,6 +147,22 @@ async def test_audio_the_device_lost_leaves_a_gap_in_the_times() -> None:
 
 
 @virtual
+async def test_what_follows_a_long_sleep_of_the_machine_is_another_utterance() -> None:
+    """Nobody was heard meanwhile, and nobody is made to have spoken for that long."""
+    play = Play()
+    play.room.speak(60.0, in_s=1.0)
+    await play.listen(3)
+    await asyncio.sleep(20.0)
+    play.at += 20.0
+    await play.listen(3)
+    play.hearing.end(EndReason.STOPPED)
+    first, second = play.sink.utterances
+    assert (first.start_s, first.end_s, first.reason) == (play.wall(0.6), play.wall(3.0), EndReason.DEVICE_LOST)
+    assert (second.start_s, second.end_s) == (play.wall(23.0), play.wall(26.0))
+    assert sum(len(heard.audio) for heard in (first, second)) / 2 / RATE_HZ == pytest.approx(5.4, abs=0.03)
+
+
+@virtual
 async def test_speech_longer_than_allowed_goes_on_in_the_next_utterance() -> None:
     play = Play(GateSettings(pre_roll_ms=400, max_utterance_s=2.45))
     play.room.speak(3.0, in_s=1.0)

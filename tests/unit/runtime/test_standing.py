@@ -1,6 +1,7 @@
 """What holds at the moment: one state, one problem, told when they change and again on demand."""
 
 import itertools
+from datetime import datetime
 
 import pytest
 
@@ -18,7 +19,8 @@ class Play:
 
     def __init__(self) -> None:
         self.publisher = RecordingPublisher()
-        self.standing = Standing(TOPICS, self.publisher, VirtualClock())
+        self.clock = VirtualClock()
+        self.standing = Standing(TOPICS, self.publisher, self.clock)
 
     @property
     def states(self) -> list[str]:
@@ -78,6 +80,32 @@ async def test_a_problem_keeps_the_time_of_its_first_report() -> None:
         "check it",
     )
     assert (second["message"], second["since"]) == ("the key has expired", first["since"])
+
+
+@pytest.mark.parametrize("jump_s", [1.8e9, 3600.0, -5.0, -86_400.0])
+@virtual
+async def test_when_the_clock_is_set_a_problem_moves_with_it_once(jump_s: float) -> None:
+    """A board without a battery starts in the past, and the network that would tell it better may be what is wrong."""
+    play = Play()
+    play.standing.problem("unreachable", "no route", None)
+    await pass_time(20)
+    play.clock.wall_s += jump_s
+    for _ in range(10):
+        play.standing.publish_health()
+        await pass_time(30)
+    first, second = (datetime.fromisoformat(problem["since"]) for problem in play.publisher.of("problem"))
+    assert (second - first).total_seconds() == pytest.approx(jump_s, abs=0.01)
+
+
+@virtual
+async def test_a_clock_that_is_steered_and_a_machine_that_sleeps_change_nothing() -> None:
+    play = Play()
+    play.standing.problem("unreachable", "no route", None)
+    for _ in range(10):
+        play.clock.wall_s += 0.05
+        play.clock.sleep(3600.0)
+        play.standing.publish_health()
+    assert play.problems == ["unreachable"]
 
 
 @virtual
