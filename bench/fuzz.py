@@ -70,9 +70,15 @@ def _keep(report: Report, directory: Path) -> None:
         path = directory / report.name / f"{index}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        cause = "\n".join(trace.strip().splitlines()[-3:])
-        print(f"  {path}" + ("" if cause in told else "\n    " + trace.strip().replace("\n", "\n    ")))
+        cause = trace.strip()[-300:]
+        print(f"  {path}" + ("" if cause in told else f"\n{_shown(trace)}"))
         told.add(cause)
+
+
+def _shown(trace: str) -> str:
+    """Its end, indented."""
+    lines = [line[:200] for line in trace.strip().splitlines()[-40:]]
+    return "    " + "\n    ".join(lines)
 
 
 def _guided(names: list[str], seconds: float, directory: Path) -> int:
@@ -87,7 +93,7 @@ def _guided(names: list[str], seconds: float, directory: Path) -> int:
             flush=True,
         )
         for trace in report.failures:
-            print("    " + trace.strip().replace("\n", "\n    "))
+            print(_shown(trace))
     return 1 if failed else 0
 
 

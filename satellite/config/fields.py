@@ -10,15 +10,18 @@ from pydantic.fields import FieldInfo
 
 from satellite.config.model import Config
 
+KEY_CHARACTERS_MAX = 64
+
 Path = tuple[str | int, ...]
 """Keys and list indexes from the root of the file down to a value."""
 
 
 def dotted(path: Path) -> str:
-    """The path as people write it: `voice.target_languages[1]`."""
+    """The path as people write it: `voice.target_languages[1]`; what is no key in earnest is cut short."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        shown = part if isinstance(part, int) or len(part) <= KEY_CHARACTERS_MAX else f"{part[:KEY_CHARACTERS_MAX]}…"
+        text += f"[{shown}]" if isinstance(shown, int) else f".{shown}" if text else shown
     return text
 
 

@@ -20,6 +20,7 @@ from satellite.config.sentences import sentence
 from satellite.errors import ConfigError, Problem
 
 DEFAULT_PATH = FilePath("/etc/voice-satellite/config.yaml")
+TEXT_CHARACTERS_MAX = 1_000
 SMALLEST = "voice: {backend: deepl, deepl: {api_key: …}}"
 
 
@@ -122,10 +123,15 @@ class _Loading:
     def _presentable(self, problems: list[Problem]) -> tuple[Problem, ...]:
         """Sorted, this file's before those of the secrets file, and free of any secret's text."""
         problems = [
-            replace(problem, message=self._scrub(problem.message), hint=self._scrub(problem.hint or "") or None)
+            replace(problem, message=self._short(problem.message), hint=self._short(problem.hint or "") or None)
             for problem in problems
         ]
         return tuple(sorted(problems, key=lambda problem: (problem.file != self._file, problem.line)))
+
+    def _short(self, text: str) -> str:
+        """Free of secrets, and no longer than a person reads: names in a file may be of any length."""
+        text = self._scrub(text)
+        return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[: TEXT_CHARACTERS_MAX - 1]}…"
 
     def _scrub(self, text: str) -> str:
         for secret in self._reader.secret_texts:

@@ -184,7 +184,7 @@ class Mutator:
         snippet = self._random.choice(SNIPPETS)
         if self._random.random() < 0.9:
             return snippet
-        return (snippet * self._random.choice(_REPEATS))[:MAX_BYTES]
+        return snippet * min(self._random.choice(_REPEATS), MAX_BYTES // max(1, len(snippet)))
 
     def _few(self) -> int:
         return 1 + min(int(self._random.expovariate(0.8)), 8)

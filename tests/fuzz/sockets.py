@@ -69,8 +69,8 @@ class _RawServer:
             writer.write(data[len(data) // 2 :])
             writer.write_eof()
             await reader.read()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has seen enough
         finally:
             writer.transport.abort()
 
