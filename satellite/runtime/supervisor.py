@@ -9,6 +9,9 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+FAULTS_MAX = 16
+"""The first one ends the run; a call-back may raise on and on until it is over."""
+
 
 class StopCause(enum.Enum):
     """Why the run is over."""
@@ -46,7 +49,8 @@ class Supervisor:
 
     def fail(self, error: Exception) -> None:
         """Something raised what nobody expected, which is a bug: everything ends."""
-        self._faults.append(error)
+        if len(self._faults) < FAULTS_MAX:
+            self._faults.append(error)
         self._failed.set()
 
     def complaint(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

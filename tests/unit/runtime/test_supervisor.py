@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from satellite.runtime.supervisor import Endings, StopCause, Supervisor
+from satellite.runtime.supervisor import FAULTS_MAX, Endings, StopCause, Supervisor
 from tests.fakes.virtual_time import VirtualLoop, pass_time, virtual
 
 
@@ -168,6 +168,17 @@ async def test_a_call_back_that_raises_during_the_stop_is_not_forgotten() -> Non
         asyncio.get_running_loop().call_soon([].pop)
     assert run.result() == ["IndexError"]
     assert "stopped" not in services.story
+
+
+@virtual
+async def test_a_call_back_that_raises_on_and_on_is_told_a_few_times() -> None:
+    services = Services()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(raises_group(services.supervisor))
+        await pass_time()
+        for _ in range(10 * FAULTS_MAX):
+            asyncio.get_running_loop().call_soon([].pop)
+    assert run.result() == ["IndexError"] * FAULTS_MAX
 
 
 def test_what_the_loop_complains_about_otherwise_is_logged(caplog: pytest.LogCaptureFixture) -> None:
