@@ -84,3 +84,21 @@ def test_a_denial_on_a_working_connection_is_told_at_once(told: Told) -> None:
     told.status.trying()
     told.status.connected("host:1883", 9.0)
     assert told.states == [(True, None), (True, "not this topic"), (True, None)]
+
+
+def test_messages_that_are_dropped_are_told_once_in_an_outage_and_counted_after_it(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    told.status.overflowed(0)
+    for dropped in (1, 2, 3):
+        told.status.overflowed(dropped)
+    assert levels(caplog, "the oldest are dropped") == [30]
+    told.life(10.0, 5.0)
+    assert levels(caplog, "3 messages were dropped") == [30]
+    told.status.overflowed(3)
+    told.life(20.0, 5.0)
+    told.status.overflowed(4)
+    assert levels(caplog, "the oldest are dropped") == [30, 30]
+    told.life(30.0, 5.0)
+    assert levels(caplog, "1 messages were dropped") == [30]
+    assert len(levels(caplog, "were dropped")) == 2
