@@ -27,7 +27,7 @@ from tests.fakes.faults.rig import RigOptions, libfaketime, rig
 from tests.fakes.faults.samples import Sample, look, slope_per_hour
 
 GAPS_S = (0.0, 3.0)
-SECONDS_EACH = 16.0
+SECONDS_EACH = 20.0
 SETTLED_S = 300.0
 SAMPLE_S = 5.0
 PATIENCE = 2.0

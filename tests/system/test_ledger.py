@@ -110,7 +110,7 @@ def test_the_tap_sees_text_errors_and_sound(script: Script) -> None:
     tap(1, False, HEAD + frame(msgpack.packb({"target_transcript_update": update})) + frame(b"\xc1"))
     tap(1, False, frame(json.dumps({"error": {}}).encode(), 0x81))
     assert [(sent.topic, sent.text) for sent in tap.sent] == [("translation/de", "zwei2.")]
-    assert (tap.errors_s, tap.arrivals_s, tap.audio_bytes) == ([1.0], [1.0], 2 * RATE_HZ * 2)
+    assert (tap.errors_s, tap.audio_bytes) == ([1.0], 2 * RATE_HZ * 2)
     early = [word for word in script.words if word[1] < 2 * RATE_HZ]
     assert early
     assert reached.missing(0, early[-1][1]) == []
@@ -146,16 +146,21 @@ def test_the_loop_is_dated_over_stalls_and_rounds(script: Script) -> None:
     assert playing.absolute(30 * RATE_HZ, 300.0) == 30 * RATE_HZ
 
 
-def test_a_loss_has_a_cause(script: Script) -> None:
+@pytest.mark.parametrize(
+    ("passed_after_s", "ends_s", "cause"),
+    [(0.2, [], Cause.IN_FLIGHT), (80.0, [], Cause.RING), (80.0, [40.0], Cause.DEAF), (0.2, [40.0], Cause.IN_FLIGHT)],
+)
+def test_a_loss_has_a_cause(script: Script, passed_after_s: float, ends_s: list[float], cause: Cause) -> None:
     playing = Playing(script)
     playing.told(0.0, 0)
     playing.told(90.0, 90 * RATE_HZ)
-    word = script.words[0][0]
-    soon, late = word / RATE_HZ + 0.2, word / RATE_HZ + 80
-    assert Sorter(script, playing, [soon]).cause(word, was_deaf=False) is Cause.IN_FLIGHT
-    assert Sorter(script, playing, [late]).cause(word, was_deaf=False) is Cause.RING
-    assert Sorter(script, playing, [late]).cause(word, was_deaf=True) is Cause.DEAF
-    assert Sorter(script, playing, []).cause(word, was_deaf=False) is Cause.IN_FLIGHT
+    reached = Reached(script, playing)
+    first, later = script.words[0], script.words[-1]
+    spoken_s = first[0] / RATE_HZ
+    reached.audio(1, script.pcm[later[0] * 2 : later[1] * 2], spoken_s + passed_after_s)
+    loss = Sorter(script, playing, reached, ends_s).loss(first[0])
+    assert loss.cause is cause
+    assert loss.at_s == (40.0 if cause is Cause.DEAF else pytest.approx(spoken_s))
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------

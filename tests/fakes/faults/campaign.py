@@ -11,13 +11,13 @@ from satellite.emulator.report import Violation
 from tests.fakes.daemon import unix_s
 from tests.fakes.faults.injectors import KINDS
 from tests.fakes.faults.ledger import Verdict, judge
-from tests.fakes.faults.losses import Losses, Sorter
+from tests.fakes.faults.losses import Cause, Losses, Sorter
 from tests.fakes.faults.rig import Rig
 from tests.fakes.faults.speech import RATE_HZ
 from tests.fakes.faults.watcher import Got
 
-RECOVERY_LIMIT_S = 120.0
-"""Longer than this is a deadlock: the ring drains in less, and no back-off is longer than a minute."""
+RECOVERY_LIMIT_S = 240.0
+"""Longer than this is a deadlock: no back-off is longer than a minute, and a request may fail twice."""
 IN_FLIGHT_S = 1.0
 """What may have been handed to a socket that was dead already."""
 BEFORE_S = 2.0
@@ -205,11 +205,12 @@ class Campaign:
     def _attribute(self, last_sample: int) -> None:
         """Give each fault what was lost in its time."""
         rig = self._rig
-        sorter = Sorter(rig.script, rig.playing, rig.tap.arrivals_s)
+        sorter = Sorter(rig.script, rig.playing, rig.reached, rig.ended_s)
         for start, end in rig.reached.missing(self._first_sample, last_sample):
-            struck = self._guilty(rig.playing.heard_at(start))
+            loss = sorter.loss(start)
+            struck = self._guilty(loss.at_s)
             if struck is not None:
-                cause = sorter.cause(start, was_deaf=KINDS[struck.kind].deafens)
+                cause = Cause.DEAF if KINDS[struck.kind].deafens else loss.cause
                 struck.lost.add(cause, (end - start) * 1000 // RATE_HZ)
         for message in rig.watcher.got:
             if message.topic == "utterance" and message.body["lost_ms"]:

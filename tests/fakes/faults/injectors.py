@@ -114,7 +114,7 @@ def _answer(method: str, *statuses: int) -> Strike:
     async def strike(rig: Rig, rng: random.Random) -> None:
         status = rng.choice(statuses)
         retry_after_s = rng.randint(1, 4) if status == 429 else None
-        count = 1 if status in (401, 403, 456) else rng.randint(1, 3)
+        count = 1 if status in (401, 403, 404, 456) else rng.randint(1, 2)
         body = rng.choice(("message", "error", "text", "none"))
         await _provoke(
             rig, method, Fault("http", method, count, 0, status=status, retry_after_s=retry_after_s, body=body)
@@ -221,14 +221,18 @@ def _fill(path: Path) -> None:
 async def card_stalled(rig: Rig, rng: random.Random) -> None:
     """The card stands still and says nothing."""
     await rig.on_card(rig.card.stall)
+    await rig.look_at_card()
     await asyncio.sleep(rng.uniform(1.5, 6))
+    await rig.look_at_card()
     await rig.on_card(rig.card.resume)
 
 
 async def microphone_gone(rig: Rig, rng: random.Random) -> None:
     """The microphone ends, and comes back under its name."""
     await rig.on_card(rig.card.unplug)
+    await rig.look_at_card()
     await asyncio.sleep(rng.uniform(1, 5))
+    await rig.look_at_card()
     await rig.on_card(rig.card.replug)
 
 
@@ -296,7 +300,7 @@ KINDS: dict[str, Kind] = {
     "slow_answer": Kind(_armed(Fault("slow", "GET", delay_s=4), Fault("slow", "ws", delay_s=4), then_cut=True), 2),
     "lose_answer": Kind(_armed(Fault("lose_answer", "GET"), then_cut=True), 2),
     "token": Kind(_armed(*_TOKENS, then_cut=True), 3),
-    "accept_close": Kind(_armed(Fault("accept_close"), Fault("accept_close", count=3), then_cut=True), 2),
+    "accept_close": Kind(_armed(Fault("accept_close"), Fault("accept_close", count=2), then_cut=True), 2),
     "service_cut": Kind(
         _armed(Fault("cut", how="rst"), Fault("cut", how="close"), Fault("cut", how="close", code=1012)), 3
     ),

@@ -1,9 +1,10 @@
 """Where speech was lost: with a deaf or dead process, over the rim of the ring, or on the way."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.fakes.faults.speech import RATE_HZ, Playing, Script
+from tests.fakes.faults.speech import RATE_HZ, Playing, Reached, Script
 
 PRE_ROLL_SAMPLES = int(0.4 * RATE_HZ)
 HANG_OVER_SAMPLES = int(0.9 * RATE_HZ)
@@ -65,22 +66,31 @@ class Gated:
         return rounds * self._before[self._length // RATE_HZ] + self._before[rest // RATE_HZ]
 
 
-class Sorter:
-    """Finds the cause of a loss from what is known outside the satellite."""
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Speech that never came: why, and the moment to blame."""
 
-    def __init__(self, script: Script, playing: Playing, arrivals_s: list[float]) -> None:
+    cause: Cause
+    at_s: float
+
+
+class Sorter:
+    """Finds the cause of a loss from what is known outside the satellite; `ends_s` are ends of its process."""
+
+    def __init__(self, script: Script, playing: Playing, reached: Reached, ends_s: Sequence[float]) -> None:
         self._gated = Gated(script)
         self._playing = playing
-        self._arrivals_s = arrivals_s
-        """When the service took sound, to a fraction of a second, in order."""
+        self._reached = reached
+        self._ends_s = ends_s
 
-    def cause(self, start: int, *, was_deaf: bool) -> Cause:
-        """Of speech from that sample on, counted from the very beginning."""
-        if was_deaf:
-            return Cause.DEAF
-        spoken_s = self._playing.heard_at(start)
-        taken_s = next((at for at in self._arrivals_s if at > spoken_s), float("inf"))
-        if taken_s == float("inf"):
-            return Cause.IN_FLIGHT
-        taken = self._playing.sample_at(taken_s)
-        return Cause.RING if self._gated.seconds(start, taken) > RING_S - RING_SLACK_S else Cause.IN_FLIGHT
+    def loss(self, sample: int) -> Loss:
+        """Of speech at that sample, counted from the very beginning."""
+        spoken_s = self._playing.heard_at(sample)
+        passed_s = self._reached.passed_s(sample)
+        ended_s = next((at_s for at_s in self._ends_s if spoken_s <= at_s <= passed_s), None)
+        if ended_s is not None:
+            return Loss(Cause.DEAF, ended_s)
+        if passed_s == float("inf"):
+            return Loss(Cause.IN_FLIGHT, spoken_s)
+        waited_s = self._gated.seconds(sample, self._playing.sample_at(passed_s))
+        return Loss(Cause.RING if waited_s > RING_S - RING_SLACK_S else Cause.IN_FLIGHT, spoken_s)

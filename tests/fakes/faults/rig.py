@@ -32,6 +32,8 @@ PASSWORDS = {"sat1": "first-secret", "watch": "second-secret"}
 LOOK_AT_CARD_S = 1.0
 PERSON_S = 2.0
 """A parked satellite is told to try again by somebody who notices after this long."""
+JITTER_MS = 60.0
+"""Pace is judged elsewhere, on a quiet machine: here several satellites and a relay share the processors."""
 STATE_MB = 2
 IN_NAMESPACE = 'mount --bind "$HOSTS" /etc/hosts && mount --bind "$RESOLVER" /etc/resolv.conf && exec "$@"'
 
@@ -76,6 +78,8 @@ class Rig:
         self.service: DeepLEmulator
         self.daemon: Daemon | None = None
         self.killed_at_s: list[float] = []
+        self.ended_s: list[float] = []
+        """When the daemon's process ended, in whatever way."""
         self.deaths: list[str] = []
         """Ends of the daemon that nobody asked for."""
         self.on_text: Callable[[float, Got], None] = lambda _spoken_s, _got: None
@@ -139,6 +143,7 @@ class Rig:
         assert self.daemon is not None
         self._is_expected_gone = True
         self.killed_at_s.append(time.monotonic())
+        self.ended_s.append(time.monotonic())
         self.daemon.signal(signal.SIGKILL)
         await asyncio.to_thread(self.daemon.wait, 10)
 
@@ -147,7 +152,9 @@ class Rig:
         assert self.daemon is not None
         self._is_expected_gone = True
         self.daemon.signal(signal.SIGTERM)
-        return await asyncio.to_thread(self.daemon.wait, 30)
+        code = await asyncio.to_thread(self.daemon.wait, 30)
+        self.ended_s.append(time.monotonic())
+        return code
 
     def write_files(self) -> None:
         (self.directory / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
@@ -225,6 +232,7 @@ class Rig:
             if self.daemon is None or self._is_expected_gone:
                 continue
             if os.waitid(os.P_PID, self.daemon.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                self.ended_s.append(time.monotonic())
                 self.deaths.append(f"the daemon ended by itself with {self.daemon.wait(5)}")
                 self.start_daemon()
             await self._unpark()
@@ -300,7 +308,7 @@ async def _start_service(made: Rig, stack: contextlib.AsyncExitStack) -> None:
         speech="tones",
         keep_audio=False,
         advertised=f"localhost:{made.socket.port}",
-        limits=replace(Limits(), no_retry_s=1.0),
+        limits=replace(Limits(), no_retry_s=1.0, jitter_ms=JITTER_MS),
     )
     made.service = await stack.enter_async_context(DeepLEmulator(settings))
     made.socket.target_port = made.service.socket_port

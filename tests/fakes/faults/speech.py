@@ -104,6 +104,8 @@ class Reached:
         self._playing = playing
         self._slots = bytearray()
         self._aligners: dict[int, Aligner] = {}
+        self._progress_s: list[float] = []
+        self._progress: list[int] = []
 
     def audio(self, connection: int, pcm: bytes, now_s: float) -> None:
         """Sound came in on a connection."""
@@ -115,6 +117,14 @@ class Reached:
         for run in aligner.push(pcm):
             start = self._playing.absolute(run.recording_start, now_s)
             self._mark(start, start + run.samples)
+            if not self._progress or start + run.samples > self._progress[-1]:
+                self._progress.append(start + run.samples)
+                self._progress_s.append(now_s)
+
+    def passed_s(self, sample: int) -> float:
+        """When the service first took something spoken after a sample: that one was sent by then, or never."""
+        at = bisect.bisect_right(self._progress, sample)
+        return self._progress_s[at] if at < len(self._progress) else float("inf")
 
     def _mark(self, start: int, end: int) -> None:
         first, last = (start + SLOT_SAMPLES // 2) // SLOT_SAMPLES, (end + SLOT_SAMPLES // 2) // SLOT_SAMPLES

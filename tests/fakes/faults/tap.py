@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from tests.fakes.faults.speech import Reached
 from tests.fakes.faults.wire import FrameReader, audio_of, concluded_in, parsed
 
-ARRIVAL_S = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -25,8 +23,6 @@ class Tap:
     def __init__(self, reached: Reached, clock: Callable[[], float]) -> None:
         self.sent: list[Sent] = []
         self.audio_bytes = 0
-        self.arrivals_s: list[float] = []
-        """When sound reached the service, to ARRIVAL_S."""
         self.errors_s: list[float] = []
         """When the satellite was handed an `error` message."""
         self._reached = reached
@@ -53,6 +49,4 @@ class Tap:
     def _heard(self, connection: int, pcm: bytes, now: float) -> None:
         if pcm:
             self.audio_bytes += len(pcm)
-            if not self.arrivals_s or now - self.arrivals_s[-1] > ARRIVAL_S:
-                self.arrivals_s.append(now)
             self._reached.audio(connection, pcm, now)
