@@ -135,10 +135,12 @@ class MqttLink:
             await connection.close()
         except ProtocolRefusedError as refused:
             self._is_version_5 = not self._is_version_5
-            if self._is_version_5:  # no old broker either, or not any more
+            if self._is_version_5:
                 return refused
             log.info("%s: %s; using MQTT 3.1.1", self._client_id, refused)
         except BrokerError as lost:
+            if not self._status.is_connected:
+                self._is_version_5 = True  # what comes back may be another broker
             return lost
         finally:
             connection.abort()

@@ -121,6 +121,8 @@ class OldBroker:
         self.published: list[bytes] = []
         self.subscription_answer = 1
         self.connect_answer = 0
+        self.hated_topic = ""
+        """A message to it is answered by the end of the connection."""
         self.greeting = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,6 +153,8 @@ class OldBroker:
             writer.write(b"\x90" + bytes([2 + filters]) + body[:2] + bytes([self.subscription_answer] * filters))
         if kind & 0xF0 == 0x30:
             topic_end = 2 + int.from_bytes(body[:2], "big")
+            if body[2:topic_end].decode() == self.hated_topic:
+                return False
             self.published.append(body[topic_end + 2 :])
             writer.write(b"\x40\x02" + body[topic_end : topic_end + 2])
         return True
