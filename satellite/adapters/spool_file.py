@@ -138,7 +138,7 @@ class SpoolFile:
         import tempfile  # noqa: PLC0415 - loaded only when used
 
         found: list[Message] = []
-        with contextlib.suppress(OSError, sqlite3.Error), tempfile.TemporaryDirectory() as name:
+        with contextlib.suppress(OSError, sqlite3.Error, UnicodeError), tempfile.TemporaryDirectory() as name:
             for side in _SIDES[:2]:
                 original = Path(f"{self._path}{side}")
                 if original.is_file() and original.stat().st_size <= SALVAGE_BYTES_MAX:
@@ -195,6 +195,8 @@ class SpoolFile:
                 raise SpoolDamagedError(f"{self._path}: {len(found) - len(rows)} messages in it are not as stored")
         except sqlite3.Error as error:
             raise _explained(self._path, error, is_opening=True) from error
+        except UnicodeError as error:  # what SQLite complains about is no text
+            raise SpoolDamagedError(f"{self._path}: its schema is damaged") from error
         else:
             self._connection, connection = connection, None
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,12 +13,14 @@ from pathlib import Path
 from satellite.adapters.recording import SOUND_S_MAX, parse_sound, read_recording, read_sound, seconds_of
 from satellite.adapters.settings import SettingsStore
 from satellite.adapters.sound import CaptureSettings
+from satellite.adapters.spool_file import SpoolDamagedError, SpoolFile
 from satellite.adapters.usage import UsageFile
 from satellite.adapters.wavefile import FileCapture
 from satellite.config.loader import load_all
 from satellite.core.audio import BLOCK_SAMPLES, SAMPLE_BYTES, CaptureBlock
 from satellite.emulator.labels import load_labels
 from satellite.errors import ConfigError, MediaError
+from satellite.homeassistant.messages import Message
 from satellite.runtime.settings import RuntimeSettings
 from tests.fuzz.target import Outcome, Shape, Target, hold, is_a
 
@@ -125,11 +128,63 @@ def load_settings(data: bytes) -> Outcome:
 
 
 def load_usage(data: bytes) -> Outcome:
-    """`usage.json`: seconds of the day, none where it is of no use."""
+    """`usage.json`: seconds of each day, none where it is of no use."""
     _written("usage.json", data)
-    used_s = UsageFile(_directory()).load("2026-11-21")
-    hold(0 <= used_s <= 90_000, "a day has so many seconds")
-    return Outcome("none" if used_s == 0 else "some")
+    days = UsageFile(_directory()).load()
+    hold(all(is_a(day, str) and 0 <= used_s <= 90_000 for day, used_s in days.items()), "a day has so many seconds")
+    return Outcome("some" if days else "none")
+
+
+def load_spool(data: bytes) -> Outcome:
+    """`spool.db`: messages as they were stored or none, a damaged file set aside, and room for new ones."""
+    directory = _directory() / "spool"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    (directory / "spool.db").write_bytes(data)
+    file = SpoolFile(directory / "spool.db")
+    try:
+        label, messages = _spooled(file)
+        hold(all(message in _STORED for message in messages), "what comes out of a spool was put into it")
+        try:
+            file.write(_STORED[:1], [])
+        except SpoolDamagedError:  # noticed only now
+            label = "opened, damaged"
+            _make_room(file)
+            file.write(_STORED[:1], [])
+    finally:
+        file.close()
+    return Outcome(f"{label} {len(messages)}")
+
+
+def _spooled(file: SpoolFile) -> tuple[str, list[Message]]:
+    try:
+        return "opened", [row.message for row in file.open()]
+    except SpoolDamagedError as damage:
+        hold(0 < len(str(damage)) < 1_000, "a damage is told in a line")
+    messages = file.salvage()
+    _make_room(file)
+    return "salvaged", messages
+
+
+def _make_room(file: SpoolFile) -> None:
+    hold(file.set_aside() is not None and not file.open(), "a damaged file makes room for a new one")
+
+
+_STORED = [
+    Message(f"voice-satellite/kitchen/{name}", name.encode() * size)
+    for name, size in (("a", 9), ("b", 3_000), ("c", 0))
+]
+
+
+def _spool_seeds() -> Sequence[bytes]:
+    path = _directory() / "seed.db"
+    path.unlink(missing_ok=True)
+    file = SpoolFile(path)
+    file.open()
+    file.write(_STORED, [])
+    file.write([], [1])
+    file.close()
+    return [path.read_bytes()]
 
 
 def _settings_seeds() -> Sequence[bytes]:
@@ -144,7 +199,7 @@ def _settings_seeds() -> Sequence[bytes]:
 
 
 def _usage_seeds() -> Sequence[bytes]:
-    return [b'{"day": "2026-11-21", "used_s": 120.5}', b'{"day": "2026-11-20", "used_s": 86400}']
+    return [b'{"2026-11-21": 120.5, "2026-11-20": 86400}', b"{}"]
 
 
 # --- recordings ---------------------------------------------------------------------------------------------------
@@ -253,6 +308,7 @@ TARGETS = (
     Target("config.secrets", Shape.TEXT, load_secrets, lambda: _SECRETS, 0.6, _KEYS),
     Target("state.settings", Shape.JSON, load_settings, _settings_seeds, 2),
     Target("state.usage", Shape.JSON, load_usage, _usage_seeds, 2),
+    Target("state.spool", Shape.BYTES, load_spool, _spool_seeds, 0.5),
     Target("media.wav", Shape.BYTES, read_wav, _wav_seeds, 1),
     Target("media.labels", Shape.JSON, read_labels, _label_seeds, 2, ("sentences", "words", "start_ms", "end_ms")),
 )

@@ -257,13 +257,18 @@ def a_broken_link(path: Path) -> None:
     path.symlink_to("/nowhere/at/all")
 
 
+def no_text(path: Path) -> None:
+    """SQLite names the table in its complaint, which is then no text either."""
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE message", b"CREATE\x81TABLE message"))
+
+
 def a_flipped_bit(path: Path) -> None:
     data = path.read_bytes()
     at = data.index(b"second message")
     path.write_bytes(data[:at] + b"Second" + data[at + 6 :])
 
 
-DAMAGES = [garbage, truncated, cut_short, newer, foreign, a_directory, a_pipe, a_broken_link, a_flipped_bit]
+DAMAGES = [garbage, truncated, cut_short, newer, foreign, a_directory, a_pipe, a_broken_link, no_text, a_flipped_bit]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
