@@ -11,7 +11,7 @@ Exit code 1 when a promise is broken; every complaint names the seed and the fau
 import argparse
 import asyncio
 import json
-import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +23,7 @@ from typing import Any
 from tests.fakes.faults.campaign import Campaign, as_json, plan
 from tests.fakes.faults.injectors import possible
 from tests.fakes.faults.report import lines
-from tests.fakes.faults.rig import RigOptions, libfaketime, rig
+from tests.fakes.faults.rig import RigOptions, can_mount, libfaketime, rig
 from tests.fakes.faults.samples import Sample, look, slope_per_hour
 
 GAPS_S = (0.0, 3.0)
@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--rig", type=int, default=None, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.rigs = args.rigs or max(1, round(args.faults * SECONDS_EACH / (args.minutes * 60)))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if args.rig is not None:
         asyncio.run(_one(args))
         return 0
@@ -61,7 +62,12 @@ def _all(args: argparse.Namespace) -> int:
         subprocess.Popen([sys.executable, "-m", "bench.faults", *sys.argv[1:], *_share(args, number)])
         for number in range(args.rigs)
     ]
-    codes = [child.wait() for child in children]
+    try:
+        codes = [child.wait() for child in children]
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGINT)  # nothing to those that have ended; the others put away their mounts
+            child.wait()
     files = [args.out / f"rig{number}.json" for number in range(args.rigs)]
     outcomes: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files if file.exists()]
     print("\n".join(lines(outcomes)))
@@ -81,7 +87,7 @@ async def _one(args: argparse.Namespace) -> None:
     seed = args.seed * 1000 + args.rig
     keeps_process = args.rig == 0 and args.rigs > 1
     has_clock = libfaketime() is not None and not keeps_process
-    kinds = args.kinds.split(",") if args.kinds else possible(is_root=os.geteuid() == 0, has_clock=has_clock)
+    kinds = args.kinds.split(",") if args.kinds else possible(has_mounts=can_mount(), has_clock=has_clock)
     if keeps_process:
         kinds = [kind for kind in kinds if not kind.startswith(("daemon_killed", "daemon_restarted"))]
     options = RigOptions(seed=seed, has_clock=has_clock)

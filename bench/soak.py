@@ -11,6 +11,7 @@ promise about text or speech was broken.
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import time
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--speech", default=None, metavar="LANG", help="speak translations too")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # puts away what was mounted
     print(f"seed {args.seed}, {args.minutes:g} minutes, output in {args.out}", flush=True)
     outcome, samples = asyncio.run(_soak(args))
     write_csv(args.out / "samples.csv", samples)

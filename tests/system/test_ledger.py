@@ -167,10 +167,10 @@ def test_a_loss_has_a_cause(script: Script, passed_after_s: float, ends_s: list[
 
 
 def test_a_plan_is_the_same_for_the_same_seed_and_has_every_kind() -> None:
-    kinds = possible(is_root=False, has_clock=False)
+    kinds = possible(has_mounts=False, has_clock=False)
     assert plan(1, kinds, (0, 3)) == plan(1, kinds, (0, 3)) != plan(2, kinds, (0, 3))
     assert {planned.kind for planned in plan(1, kinds, (0, 3))[:100]} == set(kinds)
-    assert set(possible(is_root=True, has_clock=True)) == set(KINDS)
+    assert set(possible(has_mounts=True, has_clock=True)) == set(KINDS)
 
 
 def test_the_trend_is_per_hour(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Kind:
     weight: int = 2
     """How often it is drawn, against the others."""
     in_soak: bool = False
-    needs_root: bool = False
+    needs_mounts: bool = False
     needs_clock: bool = False
     deafens: bool = False
     """Sound of its time is not captured, or lost with the process: neither the ring nor a socket ever had it."""
@@ -290,7 +290,7 @@ KINDS: dict[str, Kind] = {
     "slow_link": Kind(slow_link, 2, bunches=True),
     "refused": Kind(refused, 3, in_soak=True),
     "long_outage": Kind(long_outage, 1),
-    "no_names": Kind(no_names, 3, needs_root=True),
+    "no_names": Kind(no_names, 3, needs_mounts=True),
     "answer_get": Kind(_answer("GET", 429, 500, 502, 503, 404), 3),
     "answer_post": Kind(_answer("POST", 429, 500, 503), 3, in_soak=True),
     "refuse_once": Kind(_answer("POST", 401, 403, 456), 2),
@@ -315,7 +315,7 @@ KINDS: dict[str, Kind] = {
     "broker_cut": Kind(broker_cut, 3, in_soak=True),
     "broker_half_open": Kind(broker_half_open, 2),
     "broker_denies": Kind(broker_denies, 1),
-    "disk_full": Kind(disk_full, 2, needs_root=True),
+    "disk_full": Kind(disk_full, 2, needs_mounts=True),
     "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True),
     "microphone_gone": Kind(microphone_gone, 2, deafens=True),
     "clock_jump": Kind(clock_jump, 2, needs_clock=True, misdates=1),
@@ -326,8 +326,10 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def possible(*, is_root: bool, has_clock: bool) -> list[str]:
+def possible(*, has_mounts: bool, has_clock: bool) -> list[str]:
     """The kinds that can be struck here."""
     return [
-        name for name, kind in KINDS.items() if (is_root or not kind.needs_root) and (has_clock or not kind.needs_clock)
+        name
+        for name, kind in KINDS.items()
+        if (has_mounts or not kind.needs_mounts) and (has_clock or not kind.needs_clock)
     ]

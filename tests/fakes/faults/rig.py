@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +37,20 @@ STATE_MB = 2
 IN_NAMESPACE = 'mount --bind "$HOSTS" /etc/hosts && mount --bind "$RESOLVER" /etc/resolv.conf && exec "$@"'
 
 
+def can_mount() -> bool:
+    """Whether we may give a process mounts of its own: root outside of a container usually may."""
+    tried = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    try:
+        return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def libfaketime() -> Path | None:
+    """The library that gives a process a clock of its own, where it is installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
 @dataclass(frozen=True)
 class RigOptions:
     """How one satellite is set up."""
@@ -45,17 +58,12 @@ class RigOptions:
     loop_minutes: float = 10.0
     seed: int = 1
     speech_language: str | None = None
-    is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
-    """Root can give the daemon names and a small disk of its own."""
+    has_mounts: bool = field(default_factory=can_mount)
+    """Give the daemon names and a small disk of its own."""
     sections: dict[str, Any] = field(default_factory=dict)
     """Merged over the daemon's configuration."""
     has_clock: bool = False
     """Give the daemon a wall clock of its own, by libfaketime."""
-
-
-def libfaketime() -> Path | None:
-    """The library that gives a process a clock of its own, where it is installed."""
-    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 class Rig:
@@ -107,7 +115,7 @@ class Rig:
             "ALSA_CONFIG_PATH": str(self.card.conf),
             **self._clock_environment(),
         }
-        if self.options.is_root:
+        if self.options.has_mounts:
             prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", IN_NAMESPACE, "sh"]
             environment |= {"HOSTS": str(self.hosts), "RESOLVER": str(self.directory / "resolv.conf")}
         config = self.directory / "config.yaml"
@@ -319,8 +327,8 @@ async def _start_service(made: Rig, stack: contextlib.AsyncExitStack) -> None:
 
 def _make_state(made: Rig, stack: contextlib.AsyncExitStack) -> None:
     """A state directory; a small disk of its own where we may make one."""
-    made.state.mkdir(exist_ok=True)
-    if made.options.is_root and shutil.which("mount"):
+    made.state.mkdir()
+    if made.options.has_mounts:
         size = f"size={STATE_MB}m"
         subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(made.state)], check=True)
         stack.callback(subprocess.run, ["umount", "-l", str(made.state)], check=False)
