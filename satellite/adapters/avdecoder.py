@@ -438,14 +438,17 @@ class AvDecoder:
         while not self._inbox.is_closed:
             try:
                 faults = self._pump.work(self._inbox, self._outlet)
-            except Exception:  # noqa: BLE001 - thread border: whatever it is, the loop must not wait for ever
-                _log.exception("the speech decoder failed; this piece of speech is dropped")
-                faults = 1
-                while self._inbox.take(None, wait=False):
-                    pass
+            except Exception as error:  # noqa: BLE001 - thread border: what is no fault of the data is a bug of ours
+                self._outlet.call(_raise, error)
+                return
             if faults:
                 self._outlet.call(self._note_faults, faults)
             self._outlet.deliver()
             boundary = self._inbox.take_boundary()
             if boundary is not None and boundary.done is not None:
                 self._outlet.call(boundary.done)
+
+
+def _raise(error: Exception) -> None:
+    """On the loop, where whoever runs it takes note."""
+    raise error

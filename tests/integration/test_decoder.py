@@ -356,6 +356,23 @@ async def test_more_than_can_be_kept_is_refused_and_counted() -> None:
     ear.decoder.close()
 
 
+async def test_a_bug_in_the_thread_is_raised_on_the_loop() -> None:
+    """It would otherwise be silence that nobody can explain."""
+
+    class BuggyPump:
+        def work(self, inbox: object, outlet: object) -> int:
+            raise KeyError("a bug")
+
+    raised: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context["exception"]))
+    decoder = AvDecoder(BuggyPump(), 24_000, (), lambda _: None, lambda _: False)
+    async with asyncio.timeout(10):
+        while not raised:
+            await asyncio.sleep(0.01)
+    decoder.close()
+    assert [type(error) for error in raised] == [KeyError]
+
+
 async def test_speech_that_would_last_for_hours_is_no_speech() -> None:
     ear = Ear("audio/flac")
     ear.decoder.feed([slow_flac(8)])
