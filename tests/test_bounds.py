@@ -38,6 +38,7 @@ BOUNDED = {
     "adapters/outbox.py: _Withheld.topics": "our own topics; languages are bounded",
     "adapters/portaudio.py: _Microphone._backlog": "what the device holds when it is opened",
     "adapters/settings.py: SettingsStore._stored": "one for each setting",
+    "adapters/settings.py: SettingsStore._wanted": "one for each setting",
     "adapters/spool.py: _Plan._stored": "what is in the outbox, and goes from the file",
     "adapters/spool.py: _Plan._unwanted": "rows of the file, which holds no more than the outbox",
     "adapters/spool.py: _Plan._wanted": "what is in the outbox",

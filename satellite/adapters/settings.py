@@ -8,6 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from satellite.adapters.worker import Worker
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -15,6 +17,8 @@ log = logging.getLogger(__name__)
 
 SYSTEM_STATE_DIRECTORY = Path("/var/lib/voice-satellite")
 FILE_BYTES_MAX = 64 * 1024
+RETRY_S = 30.0
+"""What could not be written is tried again at this pace."""
 
 SettingValue = bool | int | str | tuple[str, ...] | None
 SettingsT = TypeVar("SettingsT", bound="DataclassInstance")
@@ -39,35 +43,53 @@ class SettingsStore:
 
     Settings are a dataclass whose fields are SettingValues. Each one stored is kept beside the configured value it
     overrode and holds only as long as the configuration still says the same. A file that cannot be read or written
-    is told in the log and otherwise left out of account.
+    is told in the log and otherwise left out of account. Writing is left to a thread: a card may take seconds.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, retry_s: float = RETRY_S) -> None:
         self._path = directory / "settings.json"
+        self._retry_s = retry_s
         self._stored: Mapping[str, object] = {}
+        self._wanted: Mapping[str, object] = {}
+        self._is_told = False
+        self._worker = Worker("satellite.settings", self._write)
 
     def load(self, configured: SettingsT) -> SettingsT:
         """The configured settings with what was stored for them in place."""
-        self._stored = self._read()
+        self._stored = self._wanted = self._read()
         values = {name: self._override(name, value) for name, value in _values(configured).items()}
         return replace(configured, **values)
 
     def save(self, settings: SettingsT, configured: SettingsT) -> None:
-        """Store what differs from the configuration; nothing is written when that is what was stored before."""
+        """Store soon what differs from the configuration; nothing is written when that is what was stored before."""
         before = _values(configured)
-        overrides = {
+        self._wanted = {
             name: {"value": _plain(value), "configured": _plain(before[name])}
             for name, value in _values(settings).items()
             if value != before[name]
         }
-        if overrides == self._stored:
-            return
+        if self._wanted != self._stored:
+            self._worker.wake()
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is left to write, blocking."""
+        self._worker.finish(timeout_s)
+
+    def _write(self) -> float | None:
+        """The file as wanted; on the worker's thread."""
+        wanted = self._wanted
+        if wanted == self._stored:
+            return None
         try:
-            write_atomically(self._path, json.dumps(overrides, indent=1).encode())
+            write_atomically(self._path, json.dumps(wanted, indent=1).encode())
         except OSError as error:
-            log.warning("settings cannot be kept over a restart: %s: %s", self._path, error.strerror)
-            return
-        self._stored = overrides
+            if not self._is_told:
+                log.warning("settings cannot be kept over a restart: %s: %s", self._path, error.strerror)
+            self._is_told = True
+            return self._retry_s
+        self._stored = wanted
+        self._is_told = False
+        return None
 
     def _override(self, name: str, configured: SettingValue) -> SettingValue:
         """The stored value, if it is fit and the configuration has not changed since; else the configured one."""

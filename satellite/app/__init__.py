@@ -22,6 +22,7 @@ from satellite.app.budget import DayBudget
 from satellite.app.ending import (
     FAULT_ENDS_WITHIN_S,
     STOP_ENDS_WITHIN_S,
+    STORED_WITHIN_S,
     PublisherService,
     Services,
     end_after_fault,
@@ -127,6 +128,8 @@ class App:
         finally:
             _restore_stop_signals()
             store_what_waits(self._spool, self._outbox)
+            if self._store is not None:
+                self._store.close(STORED_WITHIN_S)
         return StopCause.SIGNAL if self._hurry.is_set() else cause
 
     # --- making the parts ----------------------------------------------------------------------------------------

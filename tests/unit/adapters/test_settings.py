@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Chosen:
 
 
 CONFIGURED = Chosen()
+WAIT_S = 20.0
 
 
 def restarted(directory: Path, configured: Chosen = CONFIGURED) -> Chosen:
@@ -38,6 +40,7 @@ def save(directory: Path, chosen: Chosen) -> None:
     store = SettingsStore(directory)
     store.load(CONFIGURED)
     store.save(chosen, CONFIGURED)
+    store.close(WAIT_S)
 
 
 def test_without_a_file_the_configuration_holds(directory: Path) -> None:
@@ -64,12 +67,16 @@ def test_a_change_back_to_the_configuration_is_no_change(directory: Path) -> Non
 def test_nothing_is_written_when_nothing_changed(directory: Path, path: Path) -> None:
     store = SettingsStore(directory)
     store.save(store.load(CONFIGURED), CONFIGURED)
+    store.close(WAIT_S)
     assert not path.exists()
     store.save(Chosen(volume=30), CONFIGURED)
+    store.close(WAIT_S)
     written = path.stat().st_mtime_ns, path.stat().st_ino
     store.save(Chosen(volume=30), CONFIGURED)
     again = SettingsStore(directory)
     again.save(again.load(CONFIGURED), CONFIGURED)
+    store.close(WAIT_S)
+    again.close(WAIT_S)
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == written
 
 
@@ -149,14 +156,31 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, caplog: pytest.LogC
     assert "cannot be kept over a restart" in caplog.text
 
 
-def test_what_could_not_be_written_is_tried_again(directory: Path) -> None:
+def test_what_could_not_be_written_is_told_once_and_tried_again(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SettingsStore(directory, retry_s=0.02)
+    store.load(CONFIGURED)
     directory.write_text("in the way")
+    store.save(Chosen(volume=30), CONFIGURED)
+    deadline_s = WAIT_S
+    while "cannot be kept over a restart" not in caplog.text and deadline_s > 0:
+        threading.Event().wait(0.02)
+        deadline_s -= 0.02
+    threading.Event().wait(0.1)
+    directory.unlink()
+    store.close(WAIT_S)
+    assert restarted(directory) == Chosen(volume=30)
+    assert caplog.text.count("cannot be kept over a restart") == 1
+
+
+def test_of_many_changes_the_last_is_stored(directory: Path) -> None:
     store = SettingsStore(directory)
     store.load(CONFIGURED)
-    store.save(Chosen(volume=30), CONFIGURED)
-    directory.unlink()
-    store.save(Chosen(volume=30), CONFIGURED)
-    assert restarted(directory) == Chosen(volume=30)
+    for volume in [*range(80), 42]:
+        store.save(Chosen(volume=volume), CONFIGURED)
+    store.close(WAIT_S)
+    assert restarted(directory) == Chosen(volume=42)
 
 
 def test_the_state_directory_is_what_systemd_says(tmp_path: Path) -> None:
