@@ -167,8 +167,7 @@ class TimelineWalk:
             case "retracted":
                 timeline.retracted(number_of(arguments[0], 50_000))
                 self._has_retracted = True
-            case "heard":
-                timeline.heard(number_of(arguments[0], 2**53))
+            case "unheard":
                 behind = timeline.unheard()
                 hold(all(samples > 0 for samples in behind.values()), "what is behind the text is something")
             case "observe":
@@ -254,7 +253,7 @@ _TIMELINE = scripts(
         ["sent", 99],
         ["next"],
         ["sent", 99, 9],
-        ["heard", 3],
+        ["unheard"],
         ["retracted", 60],
         ["reconnected"],
         ["observe", 3, 5, "x"],
