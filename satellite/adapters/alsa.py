@@ -1,27 +1,23 @@
-"""Capture and playback straight on ALSA with pyalsaaudio (0.10 or newer), each device in a thread of its own.
+"""Capture and playback straight on ALSA with pyalsaaudio (0.10 or newer), in the process that holds the device.
 
-The devices are opened non-blocking and the threads sleep for the audio that is missing, not inside ALSA: a wait in
+The devices are opened non-blocking and the process sleeps for the audio that is missing, not inside ALSA: a wait in
 `read` or `write` never returns once a card is pulled out, and polling descriptors of plug-ins (dsnoop, pulse) wake
-for other reasons than audio. A read error is a lost device; one that only falls silent is found by the loop's side.
+for other reasons than audio. A read error is a lost device; one that only falls silent is found by the satellite.
 """
 
 import errno
-import logging
-import threading
 from typing import Any
 
-from satellite.adapters import alsa_names
-from satellite.adapters.capture import BlockMaker, BlockRelay, DeviceThread, ThreadCapture
+from satellite.adapters import alsa_names, devicewire
 from satellite.adapters.conversion import DeviceFormat
-from satellite.adapters.playback import DevicePlayback, OutputState
-from satellite.adapters.sound import Direction, PlaybackSettings
-from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, AudioFormat
+from satellite.adapters.deviceside import BLOCK_S, CLOCK, Order, Queue, Recorder, wait
+from satellite.adapters.devicewire import Kind, Wire
+from satellite.adapters.sound import WHAT
 from satellite.errors import DeviceError
-from satellite.ports import Clock
 
 CAPTURE_PERIOD_S = 0.02
 """Read at once. Short, because a PCM that is fed through a FIFO (`type file`) takes a short read of it for a whole
-period; the thread sleeps for blocks all the same."""
+period; the process sleeps for blocks all the same."""
 CAPTURE_PERIODS = 25
 PLAYBACK_PERIOD_S = 0.05
 PLAYBACK_PERIODS = 4
@@ -31,19 +27,21 @@ EMPTY_WAIT_S = 0.02
 BLOCKED_WAIT_S = 0.075
 """Pause after a block that the device made us wait for, though asked not to: most of the next one is there then, and
 one wake-up takes it. Shorter than a block, as a FIFO holds little more."""
+MAX_AT_ONCE_BLOCKS = 10
+"""More than a device holds; one that goes on giving is none."""
+SUSPENDED = "Streams pipe error"
+"""What ALSA calls a device of a machine that was suspended (ESTRPIPE)."""
 WIDTH_OF_FORMAT = {"S16_LE": 2, "S24_3LE": 3, "S32_LE": 4, "U8": 1}
-
-_log = logging.getLogger(__name__)
 
 
 class AlsaDevice:
     """An open PCM and the format it really has."""
 
-    def __init__(self, direction: Direction, device: str, wanted: DeviceFormat) -> None:
+    def __init__(self, order: Order) -> None:
         alsaaudio = alsa_names.load()
-        is_capture = direction == "capture"
+        wanted, is_capture = order.wanted, order.direction == "capture"
         period_s = CAPTURE_PERIOD_S if is_capture else PLAYBACK_PERIOD_S
-        name = alsa_names.resolve(device, direction)
+        name = alsa_names.resolve(order.device, order.direction)
         try:
             self.pcm: Any = alsaaudio.PCM(
                 type=alsaaudio.PCM_CAPTURE if is_capture else alsaaudio.PCM_PLAYBACK,
@@ -57,16 +55,15 @@ class AlsaDevice:
                 periods=CAPTURE_PERIODS if is_capture else PLAYBACK_PERIODS,
             )
         except alsaaudio.ALSAAudioError as error:
-            raise alsa_names.open_error(device, direction, str(error)) from error
+            raise alsa_names.open_error(order.device, name, order.direction, str(error)) from error
         info = self.pcm.info()
         self.name = name
+        self._order = order
         self.error_type: type[Exception] = alsaaudio.ALSAAudioError
         self.playing_states = (alsaaudio.PCM_STATE_RUNNING, alsaaudio.PCM_STATE_DRAINING)
         self.period_samples: int = info["period_size"]
         self.buffer_samples: int = info["buffer_size"]
         self.format = self._real_format(info)
-        if self.format != wanted:
-            _log.info("%s %s: asked for %s, got %s", direction, name, wanted, self.format)
 
     def _real_format(self, info: dict[str, Any]) -> DeviceFormat:
         sample_format = info["format_name"]
@@ -84,123 +81,162 @@ class AlsaDevice:
         available: int = self.pcm.avail()
         return max(0, self.buffer_samples - available) / self.format.rate_hz if available >= 0 else 0.0
 
+    def lost(self, error: Exception) -> DeviceError:
+        """The device's failure in words."""
+        return DeviceError(f"{WHAT[self._order.direction]} {self._order.device} was lost: {error}")
 
-class AlsaCapture(ThreadCapture):
-    """ports.CaptureSource on an ALSA PCM."""
+    def revived(self, error: Exception) -> "AlsaDevice":
+        """The device opened anew, when the machine was only suspended. Raises DeviceError for any other failure."""
+        if not str(error).startswith(SUSPENDED):
+            raise self.lost(error) from error
+        self.pcm.close()
+        device = AlsaDevice(self._order)
+        if device.format != self.format:
+            raise device.lost(DeviceError("it came back from suspend with another format")) from error
+        return device
 
-    def _capture(self, relay: BlockRelay) -> None:
-        settings = self._settings
-        wanted = DeviceFormat(settings.rate_hz, settings.channels)
-        device = AlsaDevice("capture", settings.device, wanted)
-        relay.opened()
+
+def capture(wire: Wire, order: Order) -> None:
+    """Read a microphone until the satellite closes its end. Raises DeviceError."""
+    AlsaMicrophone(wire, order).run()
+
+
+def play(wire: Wire, order: Order) -> None:
+    """Feed a loudspeaker with what the satellite says until it closes its end. Raises DeviceError."""
+    AlsaLoudspeaker(wire, order).run()
+
+
+class AlsaMicrophone:
+    """An ALSA PCM read in blocks."""
+
+    def __init__(self, wire: Wire, order: Order) -> None:
+        self._wire = wire
+        self._device = AlsaDevice(order)
+        self._recorder = Recorder(wire, self._device.format)
+        self._drained_at = CLOCK.monotonic()
+
+    def run(self) -> None:
+        """Read until the wire is over."""
+        self._wire.send(Kind.OPENED, devicewire.pack_format(self._device.format))
         try:
-            self._read(device, BlockMaker(device.format, settings), relay)
-        except device.error_type as error:
-            raise DeviceError(f"microphone {settings.device} was lost: {error}") from error
+            while not self._wire.is_over:
+                try:
+                    pause_s = self._read()
+                except self._device.error_type as error:
+                    self._device = self._device.revived(error)
+                    pause_s = self._lose()
+                if wait(self._wire, pause_s):
+                    self._wire.receive()
         finally:
-            device.pcm.close()
+            self._device.pcm.close()
 
-    def _read(self, device: AlsaDevice, maker: BlockMaker, relay: BlockRelay) -> None:
-        drained_at = self._clock.monotonic()
-        while not self._stopping.is_set():
-            began_at = self._clock.monotonic()
-            pcm, samples = self._read_block(device)
-            now = self._clock.monotonic()
-            if samples == -errno.EPIPE:
-                self._device_overruns += maker.gap(now - drained_at)
-                drained_at = now
-                continue
-            for block in maker.push(pcm, now) if pcm else ():
-                relay.offer(block)
-            if samples < device.period_samples:
-                drained_at = now
-                self._stopping.wait(max(SHORTEST_WAIT_S, maker.missing_s) if pcm else EMPTY_WAIT_S)
-            elif now - began_at > SHORTEST_WAIT_S:
-                self._stopping.wait(BLOCKED_WAIT_S)
+    def _read(self) -> float:
+        """One visit; returns how long to stay away until the next."""
+        pcm, samples, has_blocked = self._read_all()
+        now = CLOCK.monotonic()
+        if pcm:
+            self._recorder.audio(pcm, now)
+        if samples == -errno.EPIPE:
+            return self._lose()
+        if has_blocked:
+            return BLOCKED_WAIT_S
+        self._drained_at = now
+        return max(SHORTEST_WAIT_S, self._recorder.missing_s) if pcm else EMPTY_WAIT_S
 
-    def _read_block(self, device: AlsaDevice) -> tuple[bytes, int]:
-        """About a block of audio, less where the device has less, and what the last read returned."""
-        wanted_samples = device.format.rate_hz * BLOCK_SAMPLES // RATE_HZ
+    def _lose(self) -> float:
+        """The device could not keep what came since it was emptied last."""
+        now = CLOCK.monotonic()
+        self._recorder.gap(now - self._drained_at)
+        self._drained_at = now
+        return 0.0
+
+    def _read_all(self) -> tuple[bytes, int, bool]:
+        """What the device has, what the last read returned, and whether it made us wait though asked not to.
+
+        All of it, or it would be stamped too late; a device that makes us wait is left alone after a block.
+        """
+        device = self._device
+        block_samples = int(device.format.rate_hz * BLOCK_S)
         parts: list[bytes] = []
-        while True:
+        total_samples, has_blocked = 0, False
+        while not has_blocked or total_samples < block_samples:
+            began_at = CLOCK.monotonic()
             samples, pcm = device.pcm.read()
+            has_blocked = CLOCK.monotonic() - began_at > SHORTEST_WAIT_S
             if samples > 0:
                 parts.append(pcm)
-                wanted_samples -= samples
-            if samples < device.period_samples or wanted_samples <= 0:
-                return b"".join(parts), samples
+                total_samples += samples
+            if samples < device.period_samples or total_samples > MAX_AT_ONCE_BLOCKS * block_samples:
+                break
+        return b"".join(parts), samples, has_blocked and samples >= device.period_samples
 
 
-class AlsaOutput:
-    """An ALSA PCM fed by its own thread from `state.queue`; idles dry between pieces of speech."""
+class AlsaLoudspeaker:
+    """An ALSA PCM fed from a queue; idles dry between pieces of speech."""
 
-    def __init__(self, settings: PlaybackSettings, wanted: DeviceFormat, clock: Clock) -> None:
-        self.state = OutputState(settings.device, clock)
-        self._settings = settings
-        self._wanted = wanted
-        self._clock = clock
-        self._stopping = threading.Event()
-        self._thread = DeviceThread(f"playback {settings.device}", self._run, self.state.exited)
+    def __init__(self, wire: Wire, order: Order) -> None:
+        self._wire = wire
+        self._device = AlsaDevice(order)
+        self._queue = Queue(wire, self._device.format)
+        self._rest = b""
 
-    async def close(self) -> None:
-        """Stop the thread, which closes the device."""
-        self._stopping.set()
-        self.state.wake.set()
-        await self._thread.wait_ended()
-
-    def _run(self) -> None:
-        device = AlsaDevice("playback", self._settings.device, self._wanted)
+    def run(self) -> None:
+        """Play until the wire is over."""
+        self._wire.send(Kind.OPENED, devicewire.pack_format(self._device.format))
         try:
-            self.state.opened(device.format)
-            self._play(device)
-            device.pcm.drop()
-        except device.error_type as error:
-            raise DeviceError(f"loudspeaker {self._settings.device} was lost: {error}") from error
+            while not self._wire.is_over:
+                try:
+                    pause_s = self._visit()
+                except self._device.error_type as error:
+                    self._device = self._device.revived(error)
+                    pause_s = 0.0
+                if wait(self._wire, pause_s):
+                    self._queue.obey()
+            self._device.pcm.drop()
+        except self._device.error_type as error:
+            raise self._device.lost(error) from error
         finally:
-            device.pcm.close()
+            self._device.pcm.close()
 
-    def _play(self, device: AlsaDevice) -> None:
-        state, rest = self.state, b""
-        period_bytes = device.period_samples * device.format.frame_bytes
-        while not self._stopping.is_set():
-            if state.clear_asked.is_set():
-                rest = b""
-                device.pcm.drop()
-                state.cleared()
-            rest = rest or state.queue.take(period_bytes)
-            if rest:
-                rest = self._write(device, rest)
-            elif state.has_sound_to_finish:
-                self._finish(device)
-            else:
-                state.wait_for_work(None)
+    def _visit(self) -> float | None:
+        """Do what is to be done; returns how long to stay away, None until the satellite says something."""
+        queue, device = self._queue, self._device
+        if queue.clear_asked:
+            self._rest = b""
+            device.pcm.drop()
+            queue.cleared()
+        self._rest = self._rest or queue.take(device.period_samples * device.format.frame_bytes)
+        if self._rest:
+            return self._write()
+        return self._finish() if queue.has_sound_to_finish else None
 
-    def _write(self, device: AlsaDevice, pcm: bytes) -> bytes:
-        """Write what there is room for and return the rest, in whole frames."""
-        written = device.pcm.write(pcm)
+    def _write(self) -> float:
+        """Write what there is room for and keep the rest, in whole frames."""
+        device = self._device
+        written = device.pcm.write(self._rest)
         if written == -errno.EPIPE:
             # dry between two pieces of speech: the device is prepared again by now
-            return pcm
+            return 0.0
         if written == 0:
-            self.state.wait_for_work(device.period_samples / device.format.rate_hz / 2)
-            return pcm
-        self.state.moved(written, device.delay_s())
-        return pcm[written * device.format.frame_bytes :]
+            return device.period_samples / device.format.rate_hz / 2
+        self._queue.moved(written, device.delay_s())
+        self._rest = self._rest[written * device.format.frame_bytes :]
+        return 0.0
 
-    def _finish(self, device: AlsaDevice) -> None:
+    def _finish(self) -> float:
         """Nothing more is queued: let the device play out once asked to, or once it must be dry anyhow."""
-        state = self.state
-        remaining_s = state.playhead.remaining_s()
-        if state.drain_asked.is_set() or remaining_s <= 0:
-            is_dry = self._drain(device)
-            if is_dry and state.playhead.remaining_s() <= 0:
-                state.finished()
-                return
-            remaining_s = min(max(remaining_s, SHORTEST_WAIT_S), EMPTY_WAIT_S)
-        state.wait_for_work(remaining_s)
+        queue = self._queue
+        remaining_s = queue.playhead.remaining_s()
+        if not queue.drain_asked and remaining_s > 0:
+            return remaining_s
+        if self._drain() and queue.playhead.remaining_s() <= 0:
+            queue.finished()
+            return 0.0
+        return min(max(remaining_s, SHORTEST_WAIT_S), EMPTY_WAIT_S)
 
-    def _drain(self, device: AlsaDevice) -> bool:
+    def _drain(self) -> bool:
         """Ask the device to play to the end; True once it has."""
+        device = self._device
         if device.pcm.state() not in device.playing_states:
             return True
         try:
@@ -210,12 +246,3 @@ class AlsaOutput:
                 return False
             raise
         return True
-
-
-class AlsaPlayback(DevicePlayback):
-    """ports.PlaybackSink on an ALSA PCM."""
-
-    def _make_output(self, audio_format: AudioFormat) -> AlsaOutput:
-        settings = self._settings
-        wanted = DeviceFormat(settings.rate_hz or audio_format.rate_hz, settings.channels or audio_format.channels)
-        return AlsaOutput(settings, wanted, self._clock)

@@ -4,10 +4,12 @@ import ctypes
 import difflib
 import functools
 import importlib.util
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from satellite.adapters.sound import DeviceInfo, Direction
+from satellite.adapters.sound import WHAT, DeviceInfo, Direction
 from satellite.errors import DeviceError
 
 DRIVER = "alsa"
@@ -20,6 +22,7 @@ PLUGIN_NAMES = (
 )  # fmt: skip
 """Hints that are plug-ins or parts of a card; the card itself is listed as plughw."""
 SOUND_SERVERS = ("pulse", "pipewire")
+_CARD_IN_NAME = re.compile(r"(?:CARD=|\bhw:|\bplughw:)([^,:)]+)")
 _NO_DEVICE = ("No such file or directory", "No such device")
 
 
@@ -55,8 +58,11 @@ def silence_alsa() -> Any:
     return handler
 
 
-def list_devices(direction: Direction) -> list[DeviceInfo]:
-    """What can be put into the configuration: default first, then each card, then PCMs from asound.conf."""
+def list_devices(direction: Direction, *, is_asking: bool = False) -> list[DeviceInfo]:
+    """What can be put into the configuration: default first, then each card, then PCMs from asound.conf.
+
+    `is_asking` leaves out sound servers that are not there; one that is stalled makes it wait.
+    """
     alsaaudio = load()
     kind = alsaaudio.PCM_CAPTURE if direction == "capture" else alsaaudio.PCM_PLAYBACK
     try:
@@ -69,7 +75,7 @@ def list_devices(direction: Direction) -> list[DeviceInfo]:
     own = [
         DeviceInfo(direction, name, "from asound.conf", DRIVER)
         for name in hints
-        if _is_own(name) and (name not in SOUND_SERVERS or _answers(alsaaudio, kind, name))
+        if _is_own(name) and not (is_asking and name in SOUND_SERVERS and not _answers(alsaaudio, kind, name))
     ]
     default = [DeviceInfo(direction, "default", "the system's default", DRIVER)]
     return default * bool("default" in hints or cards) + cards + own
@@ -138,19 +144,36 @@ def resolve(device: str, direction: Direction) -> str:
     return device
 
 
-def open_error(device: str, direction: Direction, reason: str) -> DeviceError:
-    """What went wrong in opening, in words, with the way to mend it."""
-    what = "microphone" if direction == "capture" else "loudspeaker"
+def open_error(device: str, name: str, direction: Direction, reason: str) -> DeviceError:
+    """What went wrong in opening the PCM `name` that `device` means, in words, with the way to mend it."""
+    what = WHAT[direction]
     if reason.startswith(_NO_DEVICE):
         return DeviceError(f"no such {what}: {device}. {_known(device, list_devices(direction))}")
     if reason.startswith("Device or resource busy"):
-        holder = _holder(direction)
-        return DeviceError(
-            f"{what} {device} is in use{holder}: stop that program, or use a shared device (default, dsnoop)"
-        )
+        return busy_error(device, name, direction)
     if reason.startswith(("Permission denied", "Operation not permitted")):
         return DeviceError(f"{what} {device}: permission denied; make the user a member of the group audio")
+    if reason.startswith("Connection refused"):
+        return DeviceError(f"{what} {device}: the sound server (PulseAudio, PipeWire) does not run")
     return DeviceError(f"{what} {device} cannot be opened: {reason}")
+
+
+def busy_error(device: str, name: str, direction: Direction) -> DeviceError:
+    """Somebody else has it: who, and what to do."""
+    shared = "dsnoop" if direction == "capture" else "dmix"
+    return DeviceError(
+        f"{WHAT[direction]} {device} is in use{holder(name, direction)}: "
+        f"stop that program, or use a shared device (default, {shared})"
+    )
+
+
+def busy_card(device: str, direction: Direction) -> str | None:
+    """The PCM of a card that `device` means by a part of its name, when somebody holds it."""
+    wanted = device.casefold()
+    for info in _cards(direction):
+        if wanted in f"{info.name} {info.description}".casefold() and holder(info.name, direction):
+            return info.name
+    return None
 
 
 def _known(device: str, listed: list[DeviceInfo]) -> str:
@@ -161,11 +184,48 @@ def _known(device: str, listed: list[DeviceInfo]) -> str:
     return f"Known: {', '.join(near)} (voice-satellite devices)"
 
 
-def _holder(direction: Direction) -> str:
-    """Text such as " by arecord (pid 7)" for the process that holds a sound card, "" when that cannot be seen."""
-    for status in sorted(PROC.glob(f"asound/card*/pcm*{direction[0]}/sub*/status")):
+def holder(name: str, direction: Direction) -> str:
+    """Text such as " by arecord (pid 7)" for who holds the card of this PCM (or any card), "" when nobody is seen."""
+    match = _CARD_IN_NAME.search(name)
+    cards = _numbers_of(match.group(1)) if match else []
+    pids = [pid for card in cards or ["*"] for pid in _owners(card, direction)]
+    pids = pids or [pid for card in cards or ["*"] for pid in _openers(card, direction)]
+    named = [f"{_proc(f'{pid}/comm') or 'a program'} (pid {pid})" for pid in dict.fromkeys(pids)]
+    return f" by {', '.join(named)}" if named else ""
+
+
+def _numbers_of(card: str) -> list[str]:
+    """The number of a card that is named by its id or its number."""
+    if card.isdecimal():
+        return [card]
+    ids = sorted(PROC.glob("asound/card*/id"))
+    return [path.parent.name.removeprefix("card") for path in ids if _proc(str(path)) == card]
+
+
+def _owners(card: str, direction: Direction) -> Iterator[str]:
+    """Processes that the kernel names as owners of the card's PCMs."""
+    for status in sorted(PROC.glob(f"asound/card{card}/pcm*{direction[0]}/sub*/status")):
         for line in _proc(str(status)).splitlines():
-            key, _, pid = line.partition(":")
-            if key.strip() == "owner_pid" and pid.strip().isdecimal():
-                return f" by {_proc(f'{pid.strip()}/comm') or 'a program'} (pid {pid.strip()})"
-    return ""
+            key, _, thread = line.partition(":")
+            if key.strip() == "owner_pid" and thread.strip().isdecimal():
+                yield _process_of(thread.strip())
+
+
+def _process_of(thread: str) -> str:
+    """The process of a thread: the kernel remembers who called open."""
+    for line in _proc(f"{thread}/status").splitlines():
+        if line.startswith("Tgid:"):
+            return line.removeprefix("Tgid:").strip()
+    return thread
+
+
+def _openers(card: str, direction: Direction) -> Iterator[str]:
+    """Processes with the card's PCM nodes among their open files, as far as we may look into them."""
+    node = re.compile(rf"/dev/snd/pcmC{card if card != '*' else '[0-9]+'}D[0-9]+{direction[0]}")
+    for link in PROC.glob("[0-9]*/fd/*"):
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue
+        if node.fullmatch(target):
+            yield link.parts[-3]

@@ -1,17 +1,18 @@
-"""From a device's thread to the event loop: blocks cut and stamped on one side, delivered and watched on the other."""
+"""Capture from a device in a process of its own: its packets to stamped blocks, delivered and watched on the loop."""
 
 import asyncio
-import logging
 import math
-import threading
-from collections import deque
 from collections.abc import Callable
 
+from satellite.adapters import devicewire
 from satellite.adapters.conversion import CaptureConversion, DeviceFormat
-from satellite.adapters.sound import CLOSE_WITHIN_S, OPEN_WITHIN_S, STALE_AFTER_S, CaptureSettings
+from satellite.adapters.devicehandle import DeviceProcess
+from satellite.adapters.deviceside import Order
+from satellite.adapters.devicewire import Kind, Packet
+from satellite.adapters.sound import OPEN_WITHIN_S, STALE_AFTER_S, CaptureSettings
 from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.framing import BlockStamper
-from satellite.errors import DeviceError, LocalMisuse
+from satellite.errors import DeviceError, LocalMisuse, SatelliteError
 from satellite.ports import Clock
 
 BLOCK_BYTES = BLOCK_SAMPLES * SAMPLE_BYTES
@@ -23,11 +24,9 @@ FASTEST = 1.1
 LATE_LOOP_S = 0.25
 """A stale-check that comes this late says that the loop or the machine slept, not that the device is silent."""
 
-_log = logging.getLogger(__name__)
-
 
 class BlockMaker:
-    """Turns a device's PCM into stamped blocks of BLOCK_SAMPLES; lives in the device's thread."""
+    """Turns a device's PCM into stamped blocks of BLOCK_SAMPLES."""
 
     def __init__(self, device: DeviceFormat, settings: CaptureSettings) -> None:
         self._conversion = CaptureConversion(device, settings.channel, settings.gain_db)
@@ -65,11 +64,6 @@ class BlockMaker:
         self._stamper.gap(samples)
         return max(1, math.ceil(samples / BLOCK_SAMPLES))
 
-    @property
-    def missing_s(self) -> float:
-        """Seconds of audio until the next block is complete."""
-        return (BLOCK_BYTES - len(self._waiting)) / SAMPLE_BYTES / RATE_HZ
-
     def _check_pace(self, pcm: bytes, arrived_at: float) -> None:
         elapsed_s = 0.0 if self._arrived_at is None else arrived_at - self._arrived_at
         self._arrived_at = arrived_at
@@ -82,158 +76,131 @@ class BlockMaker:
         return CaptureBlock(data, self._stamper.stamp(len(data) // SAMPLE_BYTES, arrived_at))
 
 
-class BlockRelay:
-    """Brings blocks to the loop with one hand-over each, reports the end once, and notices a device fallen silent."""
+class SilenceWatch:
+    """Notices a device that has fallen silent; a loop or a machine that slept is not taken for that."""
 
-    def __init__(
-        self,
-        label: str,
-        clock: Clock,
-        on_block: Callable[[CaptureBlock], None],
-        on_end: Callable[[Exception | None], None],
-    ) -> None:
-        self.dropped = 0
-        self._label = label
+    def __init__(self, clock: Clock, on_silent: Callable[[float], None]) -> None:
         self._clock = clock
-        self._on_block = on_block
-        self._on_end = on_end
-        self._pending: deque[CaptureBlock] = deque(maxlen=MAX_PENDING_BLOCKS)
+        self._on_silent = on_silent
         self._loop = asyncio.get_running_loop()
-        self._is_closed = False
-        self._may_be_silent_s = OPEN_WITHIN_S
-        self._alive_at = clock.monotonic()
-        self._check_due_at = self._alive_at + OPEN_WITHIN_S
-        self._check = self._loop.call_later(OPEN_WITHIN_S, self._check_alive)
+        self._timer: asyncio.TimerHandle | None = None
+        self._may_be_silent_s = 0.0
+        self._alive_at = self._due_at = clock.monotonic()
 
-    def opened(self) -> None:
-        """The device is open and has STALE_AFTER_S for its first block; from the device's thread."""
-        self.post(self._begin)
+    def begin(self, may_be_silent_s: float) -> None:
+        """From now on it may be silent for so long at once."""
+        self.stop()
+        self._may_be_silent_s = may_be_silent_s
+        self.alive()
+        self._arm(may_be_silent_s)
 
-    def offer(self, block: CaptureBlock) -> None:
-        """Hand a block over; from the device's thread. The oldest waiting one is dropped when the loop is late."""
-        self.dropped += len(self._pending) == MAX_PENDING_BLOCKS
-        self._pending.append(block)
-        self.post(self._deliver)
-
-    def finish(self, error: Exception | None) -> None:
-        """Report the end, after the blocks handed over before; from the device's thread."""
-        self.post(self._end, error)
-
-    def post(self, callback: Callable[..., None], *args: object) -> None:
-        """Run on the loop; from the device's thread."""
-        try:
-            self._loop.call_soon_threadsafe(callback, *args)
-        except RuntimeError:
-            # the loop is closed: a thread that was left behind in a stalled device has nobody to report to
-            _log.debug("capture %s: outlived the event loop", self._label)
-
-    def close(self) -> None:
-        """No call-back comes afterwards; on the loop."""
-        self._is_closed = True
-        self._check.cancel()
-        self._pending.clear()
-
-    def _begin(self) -> None:
-        if not self._is_closed:
-            self._alive_at = self._clock.monotonic()
-            self._may_be_silent_s = STALE_AFTER_S
-            self._watch(STALE_AFTER_S)
-
-    def _deliver(self) -> None:
-        if self._is_closed or not self._pending:
-            return
+    def alive(self) -> None:
+        """Something came."""
         self._alive_at = self._clock.monotonic()
-        self._on_block(self._pending.popleft())
 
-    def _end(self, error: Exception | None) -> None:
-        if not self._is_closed:
-            self.close()
-            self._on_end(error)
+    def stop(self) -> None:
+        """Notice nothing any longer."""
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _check_alive(self) -> None:
+    def _arm(self, delay_s: float) -> None:
+        self._due_at = self._clock.monotonic() + delay_s
+        self._timer = self._loop.call_later(delay_s, self._check)
+
+    def _check(self) -> None:
         now = self._clock.monotonic()
-        silent_s = now - self._alive_at
-        if now - self._check_due_at > LATE_LOOP_S:
-            silent_s = 0.0
+        silent_s = now - self._alive_at if now - self._due_at <= LATE_LOOP_S else 0.0
         if silent_s >= self._may_be_silent_s:
-            self._end(
-                DeviceError(f"microphone {self._label} has delivered nothing for {silent_s:.1f} s: taken for lost")
-            )
+            self._on_silent(silent_s)
         else:
-            self._watch(self._may_be_silent_s - silent_s)
-
-    def _watch(self, delay_s: float) -> None:
-        self._check.cancel()
-        self._check_due_at = self._clock.monotonic() + delay_s
-        self._check = self._loop.call_later(delay_s, self._check_alive)
+            self._arm(self._may_be_silent_s - silent_s)
 
 
-class DeviceThread:
-    """One thread for one device: runs `body`, reports its error, and is waited for with a bound."""
+class DeviceCapture:
+    """ports.CaptureSource on a microphone of one of the drivers."""
 
-    def __init__(self, name: str, body: Callable[[], None], on_exit: Callable[[Exception | None], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
-        self._body = body
-        self._on_exit = on_exit
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    async def wait_ended(self, timeout_s: float = CLOSE_WITHIN_S) -> bool:
-        """True when the thread ended in time; a stalled device keeps its thread, and is left behind with it."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._ended.wait()
-        except TimeoutError:
-            _log.warning("%s: the device does not answer; its thread is left behind", self._thread.name)
-            return False
-        return True
-
-    def _run(self) -> None:
-        error: Exception | None = None
-        try:
-            self._body()
-        except Exception as caught:  # noqa: BLE001 - a thread's border: whatever it was has to reach the loop
-            error = caught
-        self._on_exit(error)
-        try:
-            self._loop.call_soon_threadsafe(self._ended.set)
-        except RuntimeError:
-            _log.debug("%s: outlived the event loop", self._thread.name)
-
-
-class ThreadCapture:
-    """ports.CaptureSource over a device that is read in its own thread; subclasses read it."""
-
-    def __init__(self, settings: CaptureSettings, clock: Clock) -> None:
+    def __init__(self, settings: CaptureSettings, driver: str, clock: Clock) -> None:
         self._settings = settings
+        self._driver = driver
         self._clock = clock
-        self._stopping = threading.Event()
-        self._relay: BlockRelay | None = None
-        self._thread: DeviceThread | None = None
-        self._device_overruns = 0
+        self._on_block: Callable[[CaptureBlock], None] = _ignore
+        self._on_end: Callable[[Exception | None], None] = _ignore
+        self._process: DeviceProcess | None = None
+        self._watch: SilenceWatch | None = None
+        self._maker: BlockMaker | None = None
+        self._is_over = False
+        self._overruns = 0
 
     @property
     def overruns(self) -> int:
-        """Blocks lost in the device and before a late event loop."""
-        return self._device_overruns + (self._relay.dropped if self._relay else 0)
+        """Blocks lost in the device, on their way, and before a late event loop."""
+        return self._overruns
 
     def start(self, on_block: Callable[[CaptureBlock], None], on_end: Callable[[Exception | None], None]) -> None:
-        """Begin capturing; see the port."""
-        if self._relay is not None:
+        """Begin capturing; see the port. Raises DeviceError when not even a process can be started."""
+        if self._watch is not None:
             raise LocalMisuse("a capture source is started once")
-        self._relay = relay = BlockRelay(self._settings.device, self._clock, on_block, on_end)
-        self._thread = DeviceThread(f"capture {self._settings.device}", lambda: self._capture(relay), relay.finish)
+        settings = self._settings
+        order = Order("capture", self._driver, settings.device, settings.rate_hz, settings.channels)
+        self._on_block, self._on_end = on_block, on_end
+        self._watch = SilenceWatch(self._clock, self._silent)
+        self._process = DeviceProcess(order, self._clock, self._packets)
+        self._watch.begin(OPEN_WITHIN_S)
 
     async def stop(self) -> None:
         """Close the device; no call-back comes afterwards. Idempotent, returns within two seconds."""
-        self._stopping.set()
-        if self._relay is not None:
-            self._relay.close()
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            await thread.wait_ended()
+        self._is_over = True
+        if self._watch is not None:
+            self._watch.stop()
+        if self._process is not None:
+            await self._process.close()
 
-    def _capture(self, relay: BlockRelay) -> None:
-        """Open, read until `_stopping` is set, close; runs in the device's thread."""
-        raise NotImplementedError
+    def _packets(self, packets: list[Packet]) -> None:
+        blocks: list[CaptureBlock] = []
+        failure: SatelliteError | None = None
+        try:
+            for kind, body in packets:
+                self._packet(kind, body, blocks)
+        except SatelliteError as error:
+            failure = error
+        self._overruns += max(0, len(blocks) - MAX_PENDING_BLOCKS)
+        for block in blocks[-MAX_PENDING_BLOCKS:]:
+            if not self._is_over:
+                self._on_block(block)
+        if failure is not None:
+            self._end(failure)
+
+    def _packet(self, kind: Kind, body: bytes, blocks: list[CaptureBlock]) -> None:
+        """Take one packet; the blocks that are complete with it go behind the others. Raises SatelliteError."""
+        if kind is Kind.FAILED:
+            raise DeviceError(body.decode())
+        if kind is Kind.BROKEN:
+            raise LocalMisuse(body.decode())
+        if kind is Kind.OPENED:
+            self._maker = BlockMaker(devicewire.unpack_format(body), self._settings)
+            if self._watch is not None and not self._is_over:
+                self._watch.begin(STALE_AFTER_S)
+        elif self._maker is not None and kind is Kind.AUDIO:
+            blocks += self._maker.push(*devicewire.unpack_audio(body))
+            if self._watch is not None:
+                self._watch.alive()
+        elif self._maker is not None and kind is Kind.GAP:
+            self._overruns += self._maker.gap(devicewire.unpack_seconds(body))
+
+    def _silent(self, silent_s: float) -> None:
+        name = self._settings.device
+        if self._maker is None:
+            self._end(DeviceError(f"microphone {name} does not open within {silent_s:.0f} s: its driver hangs"))
+        else:
+            self._end(DeviceError(f"microphone {name} has delivered nothing for {silent_s:.1f} s: taken for lost"))
+
+    def _end(self, failure: Exception) -> None:
+        if not self._is_over:
+            self._is_over = True
+            if self._watch is not None:
+                self._watch.stop()
+            self._on_end(failure)
+
+
+def _ignore(_: object) -> None:
+    """Not started yet."""

@@ -1,6 +1,8 @@
 """Which driver and which device a configuration means; the only module that knows all sound adapters."""
 
 from satellite.adapters import alsa_names
+from satellite.adapters.capture import DeviceCapture
+from satellite.adapters.playback import DevicePlayback
 from satellite.adapters.sound import CaptureSettings, DeviceInfo, Direction, PlaybackSettings, file_path
 from satellite.adapters.wavefile import FileCapture, FilePlayback, NullCapture, NullPlayback
 from satellite.errors import DeviceError
@@ -19,13 +21,7 @@ def make_capture(settings: CaptureSettings, clock: Clock) -> CaptureSource:
         return FileCapture(path, settings, clock)
     if settings.device == "null":
         return NullCapture(clock)
-    if choose_driver(settings.driver) == "alsa":
-        from satellite.adapters.alsa import AlsaCapture  # noqa: PLC0415 - loaded only when used
-
-        return AlsaCapture(settings, clock)
-    from satellite.adapters.portaudio import PortAudioCapture  # noqa: PLC0415 - loaded only when used
-
-    return PortAudioCapture(settings, clock)
+    return DeviceCapture(settings, choose_driver(settings.driver), clock)
 
 
 def make_playback(settings: PlaybackSettings, clock: Clock) -> PlaybackSink:
@@ -35,13 +31,7 @@ def make_playback(settings: PlaybackSettings, clock: Clock) -> PlaybackSink:
         return FilePlayback(path, clock)
     if settings.device == "null":
         return NullPlayback(clock)
-    if choose_driver(settings.driver) == "alsa":
-        from satellite.adapters.alsa import AlsaPlayback  # noqa: PLC0415 - loaded only when used
-
-        return AlsaPlayback(settings, clock)
-    from satellite.adapters.portaudio import PortAudioPlayback  # noqa: PLC0415 - loaded only when used
-
-    return PortAudioPlayback(settings, clock)
+    return DevicePlayback(settings, choose_driver(settings.driver), clock)
 
 
 def choose_driver(driver: str) -> str:
@@ -61,7 +51,7 @@ def list_devices(driver: str = "auto") -> list[DeviceInfo]:
     """Capture devices, then playback devices, in the order in which an index counts them. Raises DeviceError."""
     directions: tuple[Direction, Direction] = ("capture", "playback")
     if choose_driver(driver) == "alsa":
-        return [info for direction in directions for info in alsa_names.list_devices(direction)]
+        return [info for direction in directions for info in alsa_names.list_devices(direction, is_asking=True)]
     from satellite.adapters import portaudio_host  # noqa: PLC0415 - loaded only when used
 
     return portaudio_host.list_devices()

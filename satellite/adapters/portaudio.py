@@ -1,147 +1,121 @@
 """Capture and playback on PortAudio with PyAudio, in call-back mode: the way for systems without direct ALSA.
 
-After a card is pulled out PortAudio reports neither an error nor an inactive stream, and closing a stalled stream can
-block: so call-backs are watched from the loop, and open and close happen in a thread that is not waited for too long.
+After a card is pulled out PortAudio reports neither an error nor an inactive stream, closing a stalled stream can
+block, and a list of devices is fresh only after its start: so each device has a PortAudio, in a process, of its own.
 """
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from satellite.adapters import portaudio_host
-from satellite.adapters.capture import BlockMaker, BlockRelay, DeviceThread, ThreadCapture
-from satellite.adapters.conversion import DeviceFormat
-from satellite.adapters.playback import DevicePlayback, OutputState
-from satellite.adapters.sound import Direction, PlaybackSettings
-from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, AudioFormat
+from satellite.adapters import devicewire, portaudio_host
+from satellite.adapters.deviceside import BLOCK_S, CLOCK, Order, Queue, Recorder, wait
+from satellite.adapters.devicewire import Kind, Wire
+from satellite.adapters.sound import WHAT
 from satellite.errors import DeviceError
-from satellite.ports import Clock
 
 CAPTURE_BUFFER_S = 0.02
 """Taken at once. Short, because a PCM that is fed through a FIFO (ALSA's `type file`) takes a short read of it for a
 whole buffer; blocks are handed over all the same."""
 PLAYBACK_BUFFER_S = 0.05
+LOOK_EVERY_S = 0.5
+"""How often the stream is asked whether it still runs; it tells of a sound server's end, not of a card's."""
 
 StreamCallback = Callable[[bytes | None, int, dict[str, float], int], tuple[bytes | None, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackStream:
-    """A PortAudio stream: which device, which PCM, and who is called back."""
-
-    device: str
-    direction: Direction
-    wanted: DeviceFormat
-    callback: StreamCallback
-
-    def run(self, stopping: threading.Event, on_open: Callable[[], None]) -> None:
-        """Open, call back until `stopping` is set, release PortAudio. Raises DeviceError."""
-        with portaudio_host.exclusive():
-            host = portaudio_host.start()
-            try:
-                stream = self._open(host)
-            except BaseException:
-                host.terminate()
-                raise
-        on_open()
-        stopping.wait()
-        with portaudio_host.exclusive():
-            stream.close()
-            host.terminate()
-
-    def _open(self, host: Any) -> Any:
-        is_capture = self.direction == "capture"
-        index = portaudio_host.find_device(host, self.device, self.direction)
-        wanted = self.wanted
-        try:
-            return host.open(
-                rate=wanted.rate_hz,
-                channels=wanted.channels,
-                format=portaudio_host.load().paInt16,
-                input=is_capture,
-                output=not is_capture,
-                input_device_index=index if is_capture else None,
-                output_device_index=None if is_capture else index,
-                frames_per_buffer=int(wanted.rate_hz * (CAPTURE_BUFFER_S if is_capture else PLAYBACK_BUFFER_S)),
-                stream_callback=self.callback,
-            )
-        except (OSError, ValueError) as error:
-            what = "microphone" if is_capture else "loudspeaker"
-            raise DeviceError(
-                f"{what} {self.device} cannot be opened at {wanted.rate_hz} Hz, {wanted.channels} channel(s): {error}"
-            ) from error
+def capture(wire: Wire, order: Order) -> None:
+    """Have a microphone call back until the satellite closes its end. Raises DeviceError."""
+    microphone = _Microphone(Recorder(wire, order.wanted), order.rate_hz)
+    _run(wire, order, microphone.on_audio, wire.receive)
 
 
-class PortAudioCapture(ThreadCapture):
-    """ports.CaptureSource on a PortAudio device."""
+class _Microphone:
+    """Takes call-backs; those of a backlog, which a device may have when it is opened, count as having come at once."""
 
-    def _capture(self, relay: BlockRelay) -> None:
+    def __init__(self, recorder: Recorder, rate_hz: int) -> None:
         pyaudio = portaudio_host.load()
-        settings = self._settings
-        wanted = DeviceFormat(settings.rate_hz, settings.channels)
-        maker = BlockMaker(wanted, settings)
+        self._recorder = recorder
+        self._rate_hz = rate_hz
+        self._overflow: int = pyaudio.paInputOverflow
+        self._go_on: int = pyaudio.paContinue
+        self._backlog: list[bytes] | None = []
+        self._began_at = 0.0
+        self._next_at = 0.0
 
-        parts: list[bytes] = []
-
-        def on_audio(pcm: bytes | None, frames: int, _times: dict[str, float], flags: int) -> tuple[None, int]:
-            if flags & pyaudio.paInputOverflow:
-                # PortAudio does not say how much was lost: at least one block counts
-                self._device_overruns += 1
-            parts.append(pcm or b"")
-            if len(parts) * frames * RATE_HZ < BLOCK_SAMPLES * wanted.rate_hz:
-                return None, pyaudio.paContinue
-            try:
-                for block in maker.push(b"".join(parts), self._clock.monotonic()):
-                    relay.offer(block)
-            except DeviceError as error:
-                relay.finish(error)
-                return None, pyaudio.paAbort
-            parts.clear()
-            return None, pyaudio.paContinue
-
-        CallbackStream(settings.device, "capture", wanted, on_audio).run(self._stopping, relay.opened)
-
-
-class PortAudioOutput:
-    """A PortAudio stream that takes its sound from `state.queue` and plays silence when there is none."""
-
-    def __init__(self, settings: PlaybackSettings, wanted: DeviceFormat, clock: Clock) -> None:
-        self.state = OutputState(settings.device, clock)
-        self._settings = settings
-        self._wanted = wanted
-        self._stopping = threading.Event()
-        self._thread = DeviceThread(f"playback {settings.device}", self._run, self.state.exited)
-
-    async def close(self) -> None:
-        """Stop the stream and release PortAudio."""
-        self._stopping.set()
-        await self._thread.wait_ended()
-
-    def _run(self) -> None:
-        pyaudio = portaudio_host.load()
-        state, wanted = self.state, self._wanted
-
-        def on_room(_pcm: bytes | None, frames: int, times: dict[str, float], _flags: int) -> tuple[bytes, int]:
-            state.alive()
-            if state.clear_asked.is_set():
-                state.cleared()
-            pcm = state.queue.take(frames * wanted.frame_bytes)
-            if pcm:
-                latency_s = max(0.0, times["output_buffer_dac_time"] - times["current_time"])
-                state.moved(len(pcm) // wanted.frame_bytes, latency_s + frames / wanted.rate_hz)
-            elif not state.playhead.remaining_s():
-                state.finished()
-            return pcm.ljust(frames * wanted.frame_bytes, b"\0"), pyaudio.paContinue
-
-        stream = CallbackStream(self._settings.device, "playback", wanted, on_room)
-        stream.run(self._stopping, lambda: state.opened(wanted))
+    def on_audio(self, pcm: bytes | None, frames: int, times: dict[str, float], flags: int) -> tuple[None, int]:
+        """One buffer, in PortAudio's thread."""
+        buffer_s, recorded_at = frames / self._rate_hz, times["input_buffer_adc_time"]
+        if flags & self._overflow:
+            self._recorder.gap(max(buffer_s, recorded_at - self._next_at if self._next_at else 0.0))
+        self._next_at = recorded_at + buffer_s
+        now = CLOCK.monotonic()
+        if self._backlog is not None:
+            self._began_at = self._began_at or now
+            self._backlog.append(pcm or b"")
+            if now - self._began_at < BLOCK_S:
+                return None, self._go_on
+            pcm, self._backlog = b"".join(self._backlog), None
+        self._recorder.audio(pcm or b"", now)
+        return None, self._go_on
 
 
-class PortAudioPlayback(DevicePlayback):
-    """ports.PlaybackSink on a PortAudio device."""
+def play(wire: Wire, order: Order) -> None:
+    """Have a loudspeaker call back for what the satellite says until it closes its end. Raises DeviceError."""
+    pyaudio = portaudio_host.load()
+    frame_bytes = order.wanted.frame_bytes
+    queue = Queue(wire, order.wanted)
 
-    def _make_output(self, audio_format: AudioFormat) -> PortAudioOutput:
-        settings = self._settings
-        wanted = DeviceFormat(settings.rate_hz or audio_format.rate_hz, settings.channels or audio_format.channels)
-        return PortAudioOutput(settings, wanted, self._clock)
+    def on_room(_pcm: bytes | None, frames: int, times: dict[str, float], _flags: int) -> tuple[bytes, int]:
+        if queue.clear_asked:
+            queue.cleared()
+        pcm = queue.take(frames * frame_bytes)
+        if pcm:
+            latency_s = max(0.0, times["output_buffer_dac_time"] - times["current_time"])
+            queue.moved(len(pcm) // frame_bytes, latency_s + frames / order.rate_hz)
+        elif not queue.playhead.remaining_s():
+            queue.finished()
+        return pcm.ljust(frames * frame_bytes, b"\0"), pyaudio.paContinue
+
+    _run(wire, order, on_room, queue.obey)
+
+
+def _run(wire: Wire, order: Order, callback: StreamCallback, obey: Callable[[], object]) -> None:
+    """Keep the stream open until the wire is over. Raises DeviceError."""
+    stream = _open(order, callback)
+    wire.send(Kind.OPENED, devicewire.pack_format(order.wanted))
+    try:
+        stream.start_stream()
+        while stream.is_active() and not wire.is_over:
+            if wait(wire, LOOK_EVERY_S):
+                obey()
+    except OSError as error:
+        raise _lost(order, str(error)) from error
+    if not wire.is_over:
+        raise _lost(order, "PortAudio stopped its stream")
+    stream.close()
+
+
+def _lost(order: Order, why: str) -> DeviceError:
+    return DeviceError(f"{WHAT[order.direction]} {order.device} was lost: {why}")
+
+
+def _open(order: Order, callback: StreamCallback) -> Any:
+    """A stream that is ready to start. Raises DeviceError."""
+    is_capture = order.direction == "capture"
+    host = portaudio_host.start()
+    index, name = portaudio_host.find_device(host, order.device, order.direction)
+    try:
+        return host.open(
+            rate=order.rate_hz,
+            channels=order.channels,
+            format=portaudio_host.load().paInt16,
+            input=is_capture,
+            output=not is_capture,
+            input_device_index=index if is_capture else None,
+            output_device_index=None if is_capture else index,
+            frames_per_buffer=int(order.rate_hz * (CAPTURE_BUFFER_S if is_capture else PLAYBACK_BUFFER_S)),
+            stream_callback=callback,
+            start=False,
+        )
+    except (OSError, ValueError) as error:
+        raise portaudio_host.open_error(order, name, error) from error

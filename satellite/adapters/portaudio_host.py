@@ -1,7 +1,6 @@
-"""PortAudio's one global host: started and ended around each device, kept quiet, its devices by name.
+"""PortAudio's one global host: started, kept quiet, its devices by name.
 
-PortAudio lists devices once per initialisation; the list is fresh again only after every user has ended it, so a
-card plugged in while the other direction is open is not seen before that one is closed as well.
+PortAudio lists devices once, when it is started: each process that opens one starts it anew.
 """
 
 import contextlib
@@ -10,18 +9,18 @@ import difflib
 import functools
 import importlib.util
 import os
-import threading
 from collections.abc import Iterator
 from typing import Any
 
-from satellite.adapters.alsa_names import silence_alsa
-from satellite.adapters.sound import CLOSE_WITHIN_S, DeviceInfo, Direction
+from satellite.adapters import alsa_names
+from satellite.adapters.deviceside import Order
+from satellite.adapters.sound import WHAT, DeviceInfo, Direction
 from satellite.errors import DeviceError
 
 DRIVER = "portaudio"
 STDERR = 2
-_host_lock = threading.Lock()
-"""PortAudio's initialise, open, close and terminate are not thread-safe; its streams' call-backs need no lock."""
+DEVICE_UNAVAILABLE = -9985
+"""PortAudio's word for a device that somebody else has, or that went away."""
 
 
 def is_available() -> bool:
@@ -37,20 +36,9 @@ def load() -> Any:
         raise DeviceError(
             "PortAudio needs PyAudio: install voice-satellite[portaudio] (or apt install python3-pyaudio)"
         ) from error
-    silence_alsa()
+    alsa_names.silence_alsa()
     _silence_jack()
     return pyaudio
-
-
-@contextlib.contextmanager
-def exclusive() -> Iterator[None]:
-    """Hold PortAudio's host alone. Raises DeviceError when a stalled device keeps it."""
-    if not _host_lock.acquire(timeout=CLOSE_WITHIN_S):
-        raise DeviceError("PortAudio is stuck in closing a stalled device; it stays so until the service restarts")
-    try:
-        yield
-    finally:
-        _host_lock.release()
 
 
 @contextlib.contextmanager
@@ -81,7 +69,7 @@ def _silence_jack() -> Any:
 
 
 def start() -> Any:
-    """A running host with a device list; inside `exclusive`. Raises DeviceError."""
+    """A running host with a device list. Raises DeviceError."""
     pyaudio = load()
     try:
         return pyaudio.PyAudio()
@@ -91,12 +79,11 @@ def start() -> Any:
 
 def list_devices() -> list[DeviceInfo]:
     """Every device of both directions, capture first. Raises DeviceError."""
-    with exclusive():
-        host = start()
-        try:
-            return [info for direction in _DIRECTIONS for _, info in _devices(host, direction)]
-        finally:
-            host.terminate()
+    host = start()
+    try:
+        return [info for direction in _DIRECTIONS for _, info in _devices(host, direction)]
+    finally:
+        host.terminate()
 
 
 _DIRECTIONS: tuple[Direction, Direction] = ("capture", "playback")
@@ -113,23 +100,25 @@ def _devices(host: Any, direction: Direction) -> list[tuple[int, DeviceInfo]]:
     return found
 
 
-def find_device(host: Any, device: str, direction: Direction) -> int:
-    """PortAudio's index of the device: "default", a name, part of a name, or an index into `list_devices`."""
+def find_device(host: Any, device: str, direction: Direction) -> tuple[int, str]:
+    """PortAudio's index and name of the device: "default", a name, part of it, or an index into `list_devices`."""
     devices = _devices(host, direction)
     names = [info.name for _, info in devices]
     wanted = device.casefold()
     if device.isdecimal() and int(device) < len(devices):
-        return devices[int(device)][0]
+        return devices[int(device)][0], names[int(device)]
     for is_match in (lambda name: name == wanted, lambda name: wanted in name):
         for index, info in devices:
             if is_match(info.name.casefold()):
-                return index
+                return index, info.name
     if device == "default":
-        return _default_device(host, direction)
-    what = "microphone" if direction == "capture" else "loudspeaker"
+        return _default_device(host, direction), device
+    if (busy := alsa_names.busy_card(device, direction)) is not None:
+        # PortAudio leaves out of its list what it cannot try
+        raise alsa_names.busy_error(device, busy, direction)
     near = difflib.get_close_matches(device, names, n=6, cutoff=0.3) or names[:6]
     known = f"Known: {', '.join(near)}" if near else "No device is there at all: is it plugged in?"
-    raise DeviceError(f"no such {what}: {device}. {known} (voice-satellite devices)")
+    raise DeviceError(f"no such {WHAT[direction]}: {device}. {known} (voice-satellite devices)")
 
 
 def _default_device(host: Any, direction: Direction) -> int:
@@ -138,3 +127,13 @@ def _default_device(host: Any, direction: Direction) -> int:
     except OSError as error:
         raise DeviceError(f"there is no default {direction} device (voice-satellite devices)") from error
     return int(raw["index"])
+
+
+def open_error(order: Order, name: str, error: Exception) -> DeviceError:
+    """What went wrong in opening the device `name`, in words."""
+    what, holder = WHAT[order.direction], alsa_names.holder(name, order.direction)
+    if error.args[:1] == (DEVICE_UNAVAILABLE,) and holder:
+        return alsa_names.busy_error(order.device, name, order.direction)
+    return DeviceError(
+        f"{what} {order.device} cannot be opened at {order.rate_hz} Hz, {order.channels} channel(s): {error}"
+    )

@@ -1,14 +1,18 @@
 """What the sound adapters share: settings, names of devices, and the times within which a device must show life."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from satellite.core.audio import RATE_HZ
 
 STALE_AFTER_S = 1.0
 """A device that moves no audio for this long is lost: a kernel disconnect shows neither an error nor an end."""
+LET_GO_WITHIN_S = 0.3
+"""Longest wait for a device to be closed in order; a stalled sound server blocks that for ever."""
 CLOSE_WITHIN_S = 1.5
-"""Longest wait for a device's thread; a stalled sound server can block its close for ever."""
+"""Longest wait for a device's process to be gone once it was killed."""
 OPEN_WITHIN_S = 5.0
 """Longest wait for a device to open; PortAudio tries every PCM there is, which takes seconds on a small board."""
 MAX_QUEUED_S = 0.2
@@ -17,8 +21,8 @@ RATES_HZ = range(1_000, 384_001)
 """Beyond these a header is broken, or made to have a few bytes last for days."""
 
 Direction = Literal["capture", "playback"]
-EPIPE = 32
-"""An overrun or underrun, as ALSA reports it (negative)."""
+WHAT: Mapping[Direction, str] = MappingProxyType({"capture": "microphone", "playback": "loudspeaker"})
+"""What users call it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from satellite.adapters.capture import BLOCK_BYTES, BlockMaker
-from satellite.adapters.playback import Playhead
+from satellite.adapters.playhead import Playhead
 from satellite.adapters.resampler import Resampler
 from satellite.adapters.riff import WavHeader, WavWriter, read_header
 from satellite.adapters.sound import MAX_QUEUED_S, STALE_AFTER_S, CaptureSettings

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import satellite.app
-from satellite.adapters.alsa import AlsaOutput
-from satellite.adapters.capture import BlockMaker, BlockRelay
+from satellite.adapters.capture import BlockMaker, SilenceWatch
 from satellite.adapters.detectors import WebRtcDetector
+from satellite.adapters.playback import DeviceOutput
 from satellite.cli import main
 
 SECRET = "good-morning-my-key-is-0123"
@@ -108,9 +108,9 @@ def stuck_worker() -> None:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "call-back": in_call_back,
-    "capture-thread": lambda: replace(BlockMaker, "push", after(HEALTHY_BLOCKS, BlockMaker.push, bug)),
-    "playback-thread": lambda: replace(AlsaOutput, "_play", bug),
-    "deaf": lambda: replace(BlockRelay, "_check_alive", lambda _: None),
+    "capture": lambda: replace(BlockMaker, "push", after(HEALTHY_BLOCKS, BlockMaker.push, bug)),
+    "playback": lambda: replace(DeviceOutput, "play", bug),
+    "deaf": lambda: replace(SilenceWatch, "_check", lambda _: None),
     "hanging-detector": lambda: replace(
         WebRtcDetector, "probability", after(HEALTHY_FRAMES, WebRtcDetector.probability, hang_in_c)
     ),

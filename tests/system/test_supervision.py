@@ -81,14 +81,15 @@ async def test_a_bug_in_any_service_ends_the_process(broker: Broker, seen: Subsc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["capture-thread", "playback-thread"])
-async def test_a_bug_in_the_thread_of_a_device_ends_the_process(
+@pytest.mark.parametrize("fault", ["capture", "playback"])
+async def test_a_bug_at_a_device_ends_the_process(
     broker: Broker, seen: Subscriber, tmp_path: Path, fault: str
 ) -> None:
     with VirtualCard(tmp_path / "card") as card, contextlib.ExitStack() as stack:
         config = write(tmp_path, broker.port, "sat1", "satmic", "satspk")
         daemon = faulty(stack, fault, config, ALSA_CONFIG_PATH=str(card.conf))
-        if fault == "playback-thread":
+        if fault == "playback":
+            await seen.until_text(availability("sat1"), "online")
             card.say(b"\x00\x40\x00\xc0" * 8_000)
         assert await until_over(daemon) == 1
     assert_one_clean_trace(daemon.log)
