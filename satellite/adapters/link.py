@@ -123,6 +123,8 @@ class SessionDriver:
                 request.cancel()
         for action in actions:
             self._perform(action, group)
+        if actions and self._socket is not None:
+            self._socket.flush()
         for event in events:
             self._on_event(event)
         return bool(actions or events)
@@ -269,14 +271,19 @@ class _SocketLife:
             await connection.cut("the link ended")
 
     def send(self, payload: str | bytes) -> None:
-        """Hand one message over without waiting; dropped while there is no connection."""
+        """Make one message ready for `flush`; dropped while there is no connection."""
         if self._connection is not None:
-            self._connection.send_now(payload)
+            self._connection.put(payload)
 
     def ping(self, number: int) -> None:
-        """Send a ping without waiting; dropped while there is no connection."""
+        """Make a ping ready for `flush`; dropped while there is no connection."""
         if self._connection is not None:
-            self._connection.ping_now(number)
+            self._connection.put_ping(number)
+
+    def flush(self) -> None:
+        """Hand over what was made ready, without waiting."""
+        if self._connection is not None:
+            self._connection.flush()
 
     def close(self, action: CloseSocket) -> None:
         """Begin the ending; while still dialling, give the dial up. The first call counts."""

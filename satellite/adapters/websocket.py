@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 from websockets.protocol import State
 from websockets.typing import Subprotocol
@@ -56,14 +55,24 @@ class Connection(ClientConnection):
     _stall: asyncio.TimerHandle | None = None
     _ending: asyncio.TimerHandle | None = None
 
-    def send_now(self, data: str | bytes) -> None:
-        """Hand one message to the connection without waiting; dropped when it is no longer open."""
-        broadcast((self,), data)
+    def put(self, data: str | bytes) -> None:
+        """Make one message ready for `flush`; dropped when the connection is no longer open."""
+        if self.protocol.state is not State.OPEN:
+            return
+        if isinstance(data, str):
+            self.protocol.send_text(data.encode())
+        else:
+            self.protocol.send_binary(data)
 
-    def ping_now(self, number: int) -> None:
-        """Send a ping without waiting; nothing once the connection is no longer open."""
+    def put_ping(self, number: int) -> None:
+        """Make a ping ready for `flush`; dropped when the connection is no longer open."""
         if self.protocol.state is State.OPEN:
             self.protocol.send_ping(PING_MARK + number.to_bytes(8))
+
+    def flush(self) -> None:
+        """Hand over what was made ready, without waiting: a message and its ping in one piece."""
+        if self.protocol.state is State.OPEN and self.protocol.writes:
+            self.protocol.writes = [b"".join(self.protocol.writes)]
             self.send_data()
 
     def acknowledge_pings(self, data: bytes) -> None:

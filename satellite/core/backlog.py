@@ -75,6 +75,16 @@ class Backlog:
         return self._samples / RATE_HZ
 
     @property
+    def has_end(self) -> bool:
+        """True when no more audio comes of the utterance in front."""
+        if not self._entries:
+            return False
+        front, newest = self._entries[0], self._entries[-1]
+        if isinstance(front, UtteranceEnd) or isinstance(newest, UtteranceEnd):
+            return True
+        return front.chunk.utterance_id != newest.chunk.utterance_id
+
+    @property
     def is_empty(self) -> bool:
         """True when neither audio nor a mark waits."""
         return not self._entries

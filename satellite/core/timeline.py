@@ -99,25 +99,25 @@ class Timeline:
         """
         self._reconnect_ms = self.sent_ms
 
-    def observe(self, stream: str, start_ms: float, concluded_end_ms: float | None = None) -> None:
+    def observe(
+        self, stream: str, start_ms: float, concluded_end_ms: float | None = None, reaches_ms: float = 0.0
+    ) -> None:
         """Take note of an update before its segments are located.
 
-        `stream` names the text stream ("source" or a target), `start_ms` is where the update's first segment
-        starts, `concluded_end_ms` where its last concluded one ends. Concluded text of one stream never goes back in
-        time, so when the first text of a stream after a reconnect starts more than EPOCH_BACKSTEP_MS before that
-        stream's last concluded end, and early enough to be about audio sent since, the service counts anew. Text about
-        audio sent since the reconnect in the old count settles the question the other way; late results of the old
-        connection leave it open.
+        `stream` names the text stream ("source" or a target), `start_ms` is where the update's first segment starts,
+        `concluded_end_ms` where its last concluded one ends, `reaches_ms` where its last one of source text does.
+        Concluded text of one stream never goes back in time, so when the first text of a stream after a reconnect
+        starts more than EPOCH_BACKSTEP_MS before that stream's last concluded end, and early enough to be about audio
+        sent since, the service counts anew. Text about audio sent since the reconnect in the old count settles the
+        question the other way; late results of the old connection leave it open.
         """
         if self._reconnect_ms is not None:
             self._judge_epoch(self._reconnect_ms, stream, start_ms)
+        if reaches_ms:
+            self._heard_ms = max(self._heard_ms, reaches_ms + self._epoch_ms)
         if concluded_end_ms is not None:
             end_ms = concluded_end_ms + self._epoch_ms
             self._concluded_ms[stream] = max(end_ms, self._concluded_ms.get(stream, 0.0))
-
-    def heard(self, end_ms: float) -> None:
-        """Text reaches up to this position of the service's count."""
-        self._heard_ms = max(self._heard_ms, end_ms + self._epoch_ms)
 
     def unheard(self) -> dict[str, int]:
         """How much audio of which utterance lies behind all text."""

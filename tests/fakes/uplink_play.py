@@ -53,6 +53,10 @@ class Events:
     def parked(self, failure: SessionFailed | None) -> None:
         self.tell("unparked" if failure is None else f"parked: {failure.detail}")
 
+    def told(self, *words: str) -> list[tuple[float, str]]:
+        """The part of the story with these words in it."""
+        return [line for line in self.story if any(word in line[1] for word in words)]
+
     def tell(self, what: str) -> None:
         self.story.append((round(asyncio.get_running_loop().time() - 1000, 3), what))
 
@@ -95,4 +99,4 @@ class Play:
 
     def told(self, *words: str) -> list[tuple[float, str]]:
         """The part of the story with these words in it."""
-        return [line for line in self.events.story if any(word in line[1] for word in words)]
+        return self.events.told(*words)

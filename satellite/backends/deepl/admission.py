@@ -182,7 +182,8 @@ class Admission:
             self._life.fail(SessionFailed(ErrorCategory.CONNECTIVITY, detail))
         elif len(self._rejoins) >= MAX_REJOINS:
             detail = f"the connection was lost {MAX_REJOINS + 1} times within {REJOIN_WINDOW_S:.0f} s"
-            self._life.fail(SessionFailed(ErrorCategory.SERVER, detail))
+            # each of them lived for a while, so this is the network's weather
+            self._life.fail(SessionFailed(ErrorCategory.CONNECTIVITY, detail))
         else:
             self._retry = _Retry(until=until, is_last_try=is_last_try)
             self._life.move(SessionState.REQUESTING)

@@ -134,8 +134,6 @@ class Inbox:
 
     def _source_updated(self, update: SourceUpdate, now: float) -> None:
         self._observe("source", update)
-        for each in update.concluded + update.tentative:
-            self._shared.timeline.heard(each.end_ms)
         concluded = self._segments(self._repeats.fresh(None, update.concluded), None)
         tentative = self._segments(update.tentative, None)
         self._shared.progress.source_text(
@@ -162,7 +160,8 @@ class Inbox:
         segments = update.concluded + update.tentative
         if segments:
             end_ms = max((segment.end_ms for segment in update.concluded), default=None)
-            self._shared.timeline.observe(stream, min(segment.start_ms for segment in segments), end_ms)
+            reaches_ms = max(segment.end_ms for segment in segments) if isinstance(update, SourceUpdate) else 0
+            self._shared.timeline.observe(stream, min(segment.start_ms for segment in segments), end_ms, reaches_ms)
 
     def _segments(self, segments: Iterable[WireSegment], language: str | None) -> tuple[Segment, ...]:
         """With wall-clock time and utterance; `language` None is the source stream."""

@@ -2,12 +2,12 @@
 
 from satellite.backends.base import CloseSocket, SendPing
 from satellite.backends.deepl.conversation import Conversation
-from satellite.backends.deepl.pacer import LIVE_CHUNK_S, Pacer
+from satellite.backends.deepl.pacer import Pacer
 from satellite.backends.flight import SILENT_S, Flight
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk, samples_of_ms
 from satellite.core.events import AudioLost
 
-SILENCE_SAMPLES = samples_of_ms(LIVE_CHUNK_S * 1000)
+SILENCE_SAMPLES = samples_of_ms(100)
 _NEVER = float("inf")
 
 

@@ -5,7 +5,8 @@ The service wants at least half of a chunk's duration before the next one, and n
 after a chunk of duration d nothing for d / CATCH_UP_SPEED.
 """
 
-LIVE_CHUNK_S = 0.1
+LIVE_CHUNK_S = 0.2
+"""What is gathered before it is sent: between the advised 50 and 250 ms, for each chunk costs a message and a ping."""
 CATCH_UP_CHUNK_S = 0.25
 """Longest advised chunk; what waited is merged up to it instead of being sent in a burst."""
 CATCH_UP_SPEED = 1.5

@@ -9,21 +9,15 @@ from typing import cast
 from satellite.backends.base import SessionState
 from satellite.backends.deepl.conversation import Conversation
 from satellite.backends.deepl.outlet import SILENCE_SAMPLES, Outlet
-from satellite.backends.deepl.pacer import CATCH_UP_CHUNK_S
+from satellite.backends.deepl.pacer import CATCH_UP_CHUNK_S, LIVE_CHUNK_S
+from satellite.backends.deepl.timers import Timers
 from satellite.core.audio import AudioChunk, samples_of_ms
 from satellite.core.backlog import UtteranceEnd
 from satellite.core.events import UtteranceSent, UtteranceSettled
 
-KEEP_ALIVE_S = 10.0
-"""The service ends a session after 30 s without audio; silence sent is billed."""
 MAX_TAIL_S = 1.5
-STALLED_S = 30.0
-"""An open utterance without audio for this long is no reason to keep the session."""
-RENEW_S = 50.0 * 60
-"""A connection was promised for an hour once, and for no time now (§6.6): from here on it ends with the next pause."""
-RENEW_AT_LATEST_S = 58.0 * 60
-"""Without a pause it ends in mid-speech: in order, which no text is lost by, instead of in the service's own way."""
 
+_LIVE_CHUNK_SAMPLES = samples_of_ms(LIVE_CHUNK_S * 1000)
 _MAX_CHUNK_SAMPLES = samples_of_ms(CATCH_UP_CHUNK_S * 1000)
 _MAX_TAIL_SAMPLES = samples_of_ms(MAX_TAIL_S * 1000)
 _NEVER = float("inf")
@@ -34,29 +28,19 @@ Step = Callable[[float], None]
 class Sender:
     """Decides what is sent when."""
 
-    def __init__(self, shared: Conversation, outlet: Outlet) -> None:
+    def __init__(self, shared: Conversation, outlet: Outlet, timers: Timers) -> None:
         self._shared = shared
+        self._timers = timers
         self._backlog = shared.setup.backlog
         self._outlet = outlet
         self._is_finishing = False
         self._tail_samples = 0
-        self._opened_at = 0.0
-        self._connected_at = 0.0
-        self._speech_at = 0.0
 
     @property
     def deadline(self) -> float | None:
         """When the next step is due; None when nothing can be sent."""
         due_at = self._next_step()[0] if self._shared.life.state is SessionState.STREAMING else _NEVER
         return None if due_at == _NEVER else due_at
-
-    def opened(self, now: float) -> None:
-        """The session's first connection is up."""
-        self._opened_at = self._connected_at = self._speech_at = now
-
-    def resumed(self, now: float) -> None:
-        """Another connection of the session is up."""
-        self._connected_at = now
 
     def finish(self) -> None:
         """End the source stream as soon as the backlog is sent."""
@@ -71,7 +55,7 @@ class Sender:
         """Take every step that is due."""
         while self._shared.life.state is SessionState.STREAMING:
             self.take_marks(now)
-            if now >= self._connected_at + RENEW_AT_LATEST_S:
+            if self._timers.must_renew(now):
                 self._end("renewed", now)
                 return
             due_at, step = self._next_step()
@@ -79,26 +63,28 @@ class Sender:
                 return
             step(now)
 
-    def is_at_rest(self, now: float) -> bool:
-        """True when nothing was spoken for so long that no answer is on its way any more."""
-        return now >= self._speech_at + self._shared.ending.drain_s
-
     # --- what is next ------------------------------------------------------------------------------------------
 
     def _next_step(self) -> tuple[float, Step]:
         ready_at = self._outlet.ready_at
         if self._backlog.samples:
-            return ready_at, self._send_audio
+            return max(ready_at, self._gathered_at()), self._send_audio
         if self._is_finishing:
             return ready_at, lambda now: self._end("finished", now)
-        steps = [
-            (max(ready_at, self._idle_at()), lambda now: self._end("idle", now)),
-            (max(ready_at, self._renewal_at()), lambda now: self._end("renewed", now)),
-            (max(ready_at, self._keep_alive_at()), self._outlet.silence),
+        timers, progress = self._timers, self._shared.progress
+        steps: list[tuple[float, Step | None]] = [
+            (max(ready_at, timers.idle_at(is_open=progress.is_open)), lambda now: self._end("idle", now)),
+            (max(ready_at, timers.renewal_at), None if progress.is_pending else lambda now: self._end("renewed", now)),
+            (max(ready_at, timers.keep_alive_at(self._outlet.last_data_at)), self._outlet.silence),
             (max(ready_at, self._outlet.sounds_until), self._tail_step()),
             self._settling_step(),
         ]
         return min(((at, step) for at, step in steps if step is not None), key=lambda due: due[0])
+
+    def _gathered_at(self) -> float:
+        """When what waits is worth a chunk."""
+        is_enough = self._backlog.samples >= _LIVE_CHUNK_SAMPLES or self._backlog.has_end or self._is_finishing
+        return 0.0 if is_enough else self._timers.gathered_at
 
     def _tail_step(self) -> Step | None:
         """A service concludes text only after it hears enough silence, or when the stream ends."""
@@ -116,18 +102,6 @@ class Sender:
         at, utterance_id = due
         return at, lambda _: self._settle(utterance_id)
 
-    def _renewal_at(self) -> float:
-        """In a pause, when all that was said is answered; in mid-speech `pump` sees to it."""
-        return _NEVER if self._shared.progress.is_pending else self._connected_at + RENEW_S
-
-    def _keep_alive_at(self) -> float:
-        last_at = self._outlet.last_data_at
-        return (self._opened_at if last_at is None else last_at) + KEEP_ALIVE_S
-
-    def _idle_at(self) -> float:
-        idle_s = self._shared.setup.idle_close_s
-        return self._speech_at + (max(idle_s, STALLED_S) if self._shared.progress.is_open else idle_s)
-
     # --- steps -------------------------------------------------------------------------------------------------
 
     def _send_audio(self, now: float) -> None:
@@ -137,7 +111,7 @@ class Sender:
             return
         chunk = cast("AudioChunk", piece)  # audio waits, so there is a piece
         self._shared.progress.spoke(chunk.utterance_id)
-        self._speech_at = now
+        self._timers.spoke(now)
         self._tail_samples = 0
         self._outlet.audio(chunk, now)
 

@@ -24,6 +24,7 @@ from satellite.backends.deepl.outlet import Outlet
 from satellite.backends.deepl.pacer import CATCH_UP_SPEED
 from satellite.backends.deepl.progress import Progress
 from satellite.backends.deepl.sender import Sender
+from satellite.backends.deepl.timers import Timers
 from satellite.backends.lifecycle import Lifecycle
 from satellite.core.audio import RATE_HZ
 from satellite.core.events import SessionOpened, VoiceEvent
@@ -48,7 +49,8 @@ class DeepLSession:
         shared = Conversation(setup, codec, self._life, self.counters, self._timeline, self._progress, self._ending)
         self._admission = Admission(options, setup, self._life)
         self._outlet = Outlet(shared)
-        self._sender = Sender(shared, self._outlet)
+        self._timers = Timers(setup.idle_close_s, self._ending.drain_s)
+        self._sender = Sender(shared, self._outlet, self._timers)
         self._inbox = Inbox(shared, options.speech_media)
         self._life.before_failure = self._outlet.given_up
         self._finish_by: float | None = None
@@ -113,13 +115,13 @@ class DeepLSession:
         self._admission.opened(now)
         if resumed:
             self.counters.resumes += 1
-            self._sender.resumed(now)
+            self._timers.resumed(now)
             self._outlet.resumed()
             self._timeline.reconnected()
             self._progress.resumed(now)
             self._inbox.reconnected()
         else:
-            self._sender.opened(now)
+            self._timers.opened(now)
         if self._ending.has_begun:
             self._life.move(SessionState.ENDING)
             self._ending.resumed(now)
@@ -158,7 +160,7 @@ class DeepLSession:
             self._life.end("unconfirmed", expected=True)
             return
         self._life.lost(f"closed with {closed.code} {closed.reason}")
-        if is_pending or self._backlog.samples or self._finish_by is not None or not self._sender.is_at_rest(now):
+        if is_pending or self._backlog.samples or self._finish_by is not None or not self._timers.is_at_rest(now):
             self._admission.lost(closed, now, self._outlet.last_data_at)
         else:
             self._life.end("lost while nobody spoke", expected=True)

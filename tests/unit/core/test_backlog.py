@@ -321,3 +321,23 @@ def test_below_the_bound_audio_comes_out_whole_in_full_pieces(lengths: list[int]
     pieces = [piece for piece in drain(backlog, max_samples) if isinstance(piece, AudioChunk)]
     assert b"".join(piece.data for piece in pieces) == sent
     assert all(piece.samples == max_samples for piece in pieces[:-1])
+
+
+def test_whether_more_audio_comes_of_the_utterance_in_front_is_known() -> None:
+    backlog, known = Backlog(RATE_HZ), []
+
+    def look() -> None:
+        known.append(backlog.has_end)
+
+    look()
+    backlog.append(AudioChunk(bytes(320), 0.0, "u1"))
+    look()
+    backlog.append(AudioChunk(bytes(320), 1.0, "u2"))  # another has begun
+    look()
+    backlog.take(160)
+    look()
+    backlog.end_utterance("u2")
+    look()
+    backlog.take(160)  # nothing but the end waits
+    look()
+    assert known == [False, False, True, False, True, True]

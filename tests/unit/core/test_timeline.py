@@ -264,12 +264,12 @@ def test_what_lies_behind_all_text_is_told_by_utterance() -> None:
     timeline.silence(1_600)
     timeline.sent(16_000, 200.0, "u2")
     assert timeline.unheard() == {"u1": 16_000, "u2": 16_000}
-    timeline.heard(900)
-    timeline.heard(500)
+    timeline.observe("source", 0, None, 900)
+    timeline.observe("source", 0, None, 500)
     assert timeline.unheard() == {"u1": 1_600, "u2": 16_000}
-    timeline.heard(1_050)
+    timeline.observe("source", 0, None, 1_050)
     assert timeline.unheard() == {"u2": 16_000}
-    timeline.heard(9_000)
+    timeline.observe("source", 0, None, 9_000)
     assert timeline.unheard() == {}
 
 
@@ -279,6 +279,5 @@ def test_text_of_a_count_that_began_anew_is_placed_in_it() -> None:
     timeline.observe("source", 0, 9_000)
     timeline.reconnected()
     timeline.sent(16_000, 200.0, "u2")
-    timeline.observe("source", 0, 400)
-    timeline.heard(400)
+    timeline.observe("source", 0, 400, 400)
     assert timeline.unheard() == {"u2": 9_600}

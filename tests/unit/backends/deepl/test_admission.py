@@ -239,7 +239,7 @@ def test_each_reconnect_of_a_minute_waits_longer_and_five_are_enough() -> None:
         waits.append(desk.wait() if desk.admission.deadline is not None else 0.0)
         desk.answers(200, ticket(f"t{n}")).opens()
     assert waits == [0.0, 1.0, 2.0, 4.0, 8.0]
-    assert closes_after(desk, 5).failure().category is ErrorCategory.SERVER
+    assert closes_after(desk, 5).failure().category is ErrorCategory.CONNECTIVITY
 
 
 def test_a_reconnect_is_not_put_off_past_its_budget() -> None:

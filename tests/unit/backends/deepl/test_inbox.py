@@ -252,8 +252,8 @@ def test_an_error_is_the_end(code: Any, text: str, category: ErrorCategory, deta
 
 @pytest.mark.parametrize("message", [error(500), "nonsense"])
 def test_audio_that_was_not_answered_is_lost_and_told_before_the_failure(message: str) -> None:
-    book = streaming().speaks("u1", 3.0).skip()
-    book.says(message).expect(CloseSocket(), AudioLost("u1", 48_000), Like(SessionFailed))
+    book = streaming().speaks("u1", 3.1).skip()
+    book.says(message).expect(CloseSocket(), AudioLost("u1", 49_600), Like(SessionFailed))
 
 
 def test_what_is_no_message_is_a_fault_of_the_service() -> None:

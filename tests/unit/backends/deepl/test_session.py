@@ -110,10 +110,10 @@ def test_a_conversation_from_beginning_to_end() -> None:
 
 
 def test_a_lost_connection_is_resumed() -> None:
-    book = streaming().speaks("u1", 0.2).goes_deaf().speaks("u1", 0.2).skip()
+    book = streaming().speaks("u1", 0.1).goes_deaf().speaks("u1", 0.4).skip()
     book.closes(1001, "going away t1").expect(
         Like(HttpRequest, method="GET", url=f"{BASE}?token=t1"),
-        AudioLost("u1", 1600),
+        AudioLost("u1", 3200),
         ConnectionLost("closed with 1001 going away ****"),
     )
     book.answers(200, ticket("t2")).expect(dial("t2"))
@@ -233,7 +233,7 @@ def test_finishing_on_the_way_sends_what_waits(arrive: Callable[[], Playbook]) -
 
 def test_finishing_while_text_is_to_come_waits_for_the_way_back() -> None:
     book = streaming().speaks("u1", 0.5).says(source([], [segment("Hel", 0, 400)])).closes().finish().skip()
-    book.answers(200, ticket("t2")).opens().after(0.1).expect(dial("t2"), SessionOpened(resumed=True), END)
+    book.answers(200, ticket("t2")).opens().after(0.2).expect(dial("t2"), SessionOpened(resumed=True), END)
 
 
 def test_only_ends_of_utterances_need_no_session() -> None:
