@@ -67,7 +67,7 @@ BOUNDED = {
     "core/timeline.py: Timeline._concluded_ms": "one for each stream; the session bounds its languages",
     "core/timeline.py: Timeline._runs": "MAX_RUNS",
     "core/transcript.py: TranscriptBook._outputs": "drained after each input",
-    "core/transcript.py: TranscriptBook._unexpected": "MAX_UNEXPECTED",
+    "core/transcript.py: _Languages._unexpected": "MAX_UNEXPECTED",
     "core/transcript.py: _Outstanding._cursors": "the languages asked for and MAX_UNEXPECTED",
     "core/transcript.py: _Outstanding._tails": "the languages asked for and MAX_UNEXPECTED",
     "core/transcript.py: _Shelf.open": "MAX_OPEN",

@@ -91,7 +91,7 @@ class TranscriptBook:
         self._shelf = _Shelf()
         self._outstanding = _Outstanding()
         self._outputs: list[BookOutput] = []
-        self._unexpected: set[str] = set()
+        self._languages = _Languages()
         self.counters = BookCounters()
 
     def configure(self, settings: BookSettings) -> None:
@@ -138,7 +138,8 @@ class TranscriptBook:
 
     def updated(self, event: TranscriptUpdated, now: float) -> None:
         """Text came; concluded segments are put out before the tail that follows them."""
-        if not self._takes(event.language):
+        if not self._languages.take(event.language, self._settings):
+            self.counters.unexpected_updates += 1
             return
         homes = self._shelf.at_home(event.concluded)
         self.counters.homeless_segments += len(event.concluded) - len(homes)
@@ -156,7 +157,8 @@ class TranscriptBook:
         A chunk without text goes on with the one before. Speech that comes before its text is given to the oldest
         utterance that has none yet.
         """
-        if not self._takes(event.language):
+        if not self._languages.take(event.language, self._settings):
+            self.counters.unexpected_updates += 1
             return None
         cursor = self._outstanding.cursor(event.language)
         if event.text is not None and event.text.strip():
@@ -179,7 +181,7 @@ class TranscriptBook:
             was_tentative = bool(self._outstanding.tentative_streams(utterance))
             utterance.session_over(was_tentative, is_final, now)
         self._outputs.extend(self._outstanding.clear())
-        self._unexpected.clear()
+        self._languages = _Languages()
         self._advance(now)
 
     # --- time and outputs ----------------------------------------------------------------------------------------
@@ -198,16 +200,6 @@ class TranscriptBook:
         return outputs
 
     # --- inside ------------------------------------------------------------------------------------------------
-
-    def _takes(self, language: StreamKey) -> bool:
-        """The source, what is asked for, and a few more languages: text of before a change may still come."""
-        if language is None or language in self._settings.expected_languages or language in self._unexpected:
-            return True
-        if len(self._unexpected) >= MAX_UNEXPECTED:
-            self.counters.unexpected_updates += 1
-            return False
-        self._unexpected.add(language)
-        return True
 
     def _conclude(self, utterance: Utterance, segment: Segment, event: TranscriptUpdated, now: float) -> None:
         stream = utterance.stream(event.language)
@@ -247,6 +239,22 @@ class TranscriptBook:
             else:
                 self._outputs.append(UtteranceCompleted(record))
             self._shelf.complete_oldest()
+
+
+class _Languages:
+    """The languages of one session: what is asked for, and a few more, as text of before a change may still come."""
+
+    def __init__(self) -> None:
+        self._unexpected: set[str] = set()
+
+    def take(self, language: StreamKey, settings: BookSettings) -> bool:
+        """False for one more that nobody asked for; None is the source."""
+        if language is None or language in settings.expected_languages or language in self._unexpected:
+            return True
+        if len(self._unexpected) >= MAX_UNEXPECTED:
+            return False
+        self._unexpected.add(language)
+        return True
 
 
 class _Shelf:

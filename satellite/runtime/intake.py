@@ -72,6 +72,7 @@ class SpeechIntake:
         self._is_new_stream = False
         self._is_unflushed = False
         self._held_bytes = 0
+        self._told: str | None = None
         self.seconds = 0.0
 
     @property
@@ -117,6 +118,8 @@ class SpeechIntake:
         """Take the oldest piece; only when not empty."""
         piece = self._pieces.popleft()
         self.seconds = self.seconds - piece.seconds if self._pieces else 0.0
+        if not self._pieces:
+            self._told = None
         return piece
 
     def drop(self) -> None:
@@ -214,7 +217,8 @@ class SpeechIntake:
         self._on_piece()
 
     def _fail(self, detail: str) -> None:
-        log.warning("speaker: %s", detail)
+        log.log(logging.DEBUG if detail == self._told else logging.WARNING, "speaker: %s", detail)
+        self._told = detail
         self._on_failure(detail)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from satellite.core.events import SpeechChunk
 from satellite.runtime.intake import HELD_BYTES_MAX, PIECES_MAX, TEXT_CHARACTERS_MAX, UNIT_BYTES, SpeechIntake
 from tests.fakes.decoders import Decoders
@@ -291,3 +293,16 @@ async def test_the_text_of_a_passage_ends_somewhere() -> None:
         play.intake.speech(spoken(0.0, data=(), text="Ja. " * 1000), "u1")
     play.speak("a", "b")
     assert len(play.intake.pop().passage.text) == TEXT_CHARACTERS_MAX
+
+
+@virtual
+async def test_a_service_that_never_stops_speaking_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    play = Play(limit_s=1.0)
+    for _ in range(100):
+        play.speak(*"a" * 5, text="Ja.")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert len(play.failures) == 97
+    play.popped()
+    for _ in range(100):
+        play.speak(*"a" * 5, text="Ja.")
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
