@@ -24,6 +24,7 @@ BOUNDED = {
     "adapters/avdecoder.py: _Inbox._items": "MAX_WAITING_BYTES, ITEM_BYTES for each of them",
     "adapters/avdecoder.py: _Outlet._piece": "delivered from PIECE_MS on; a decoded frame is much shorter",
     "adapters/containers.py: HeaderKeeper._seen": "MAX_HEADER_BYTES and one unit",
+    "adapters/devicehandle.py: _left": "LEFT_MAX",
     "adapters/deviceside.py: Queue._chunks": "the satellite hands over what is played within a moment",
     "adapters/deviceside.py: Recorder._waiting": "one block",
     "adapters/dispatcher.py: Dispatcher._timers": "one for each of its three call-backs",
@@ -136,8 +137,9 @@ def containers(file: str, tree: ast.Module) -> set[str]:
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     found = {f"{file}: {one.name}.{name}" for one in classes for name, value in kept(one) if is_growing(value)}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and is_growing(node.value):
-            names = [ast.unparse(target) for target in node.targets]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and is_growing(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [ast.unparse(target) for target in targets]
             found |= {f"{file}: {name}" for name in names if name != "__all__" and not name.lstrip("_").isupper()}
     return found
 

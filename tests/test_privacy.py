@@ -27,9 +27,10 @@ SECRET = re.compile(
 SPEAKS = re.compile(r"reason|detail|hint|sentence|failure|refused|error|why|warning|problem|topic|data|packet|answer")
 """May repeat what somebody else said: each use is in the table below, with what makes it fit."""
 
+NUMBERS = "dioxXeEfFgG"
+
 FIT = {
     "adapters/link.py: answer.detail": "httpcall.describe tells no address, header or word of the peer",
-    "adapters/link.py: answer.status": "a number",
     "adapters/link.py: why": "ours; the peer's own words are left to the session, which takes secrets out",
     "adapters/mqtt.py: refused": "a sentence of ours",
     "adapters/mqtt.py: *(self._client_id, topic)": "a topic of our own",
@@ -118,9 +119,9 @@ def objections(call: LogCall, used: set[str]) -> Iterator[str]:
             yield f"{where}: {keyword.arg}="
     if call.is_guarded:
         return
-    for argument in call.arguments:
+    for argument, conversion in zip(call.arguments, conversions(call), strict=True):
         shown = ast.unparse(argument)
-        if is_sanitised(argument) or is_measured(argument):
+        if conversion in NUMBERS or is_sanitised(argument) or is_measured(argument):
             continue
         if any(SECRET.search(name.lower()) for name in names_in(argument)):
             yield f"{where}: {shown} may be speech or a secret"
@@ -128,6 +129,13 @@ def objections(call: LogCall, used: set[str]) -> Iterator[str]:
             used.add(f"{call.file}: {shown}")
             if f"{call.file}: {shown}" not in FIT:
                 yield f"{where}: {shown} may be somebody else's words: say in FIT why it is fit for a log"
+
+
+def conversions(call: LogCall) -> list[str]:
+    """What the format makes of each argument: `s` for text, `d` for a number; of a starred one the first."""
+    text = call.format.value if isinstance(call.format, ast.Constant) else ""
+    found = re.findall(r"%[-+ #0]*\d*(?:\.\d+)?([a-zA-Z])", str(text))
+    return (found + ["s"] * len(call.arguments))[: len(call.arguments)]
 
 
 def is_sanitised(argument: ast.expr) -> bool:
