@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from satellite.adapters import httpcall
+from satellite.adapters import httpcall, tcp
 from satellite.backends.base import (
     ABNORMAL_CLOSURE,
     Action,
@@ -187,6 +187,7 @@ class SessionDriver:
 
     def _opened(self, connection: "Connection") -> None:
         connection.send_deadline_s = self._send_deadline_s
+        tcp.limit_silence(connection.transport.get_extra_info("socket"), self._send_deadline_s)
         connection.on_pong = self._pong
         _log.info("%s: connected", self._label)
         self._feed(self._session.socket_opened)

@@ -16,8 +16,6 @@ from satellite.adapters import tcp
 from satellite.adapters.httpcall import describe, mend
 from satellite.backends.base import ABNORMAL_CLOSURE, OpenSocket, SocketClosed
 
-SEND_DEADLINE_S = 10.0
-"""How long a peer may take no data before the connection is cut."""
 CLOSE_TIMEOUT_S = 3.0
 """How long the peer may take over its half of an ending before the connection is cut."""
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, two of them the code
@@ -48,7 +46,7 @@ class _Dial(connect):
 class Connection(ClientConnection):
     """A connection that is cut when nothing can be sent, or when the peer does not finish an ending."""
 
-    send_deadline_s = SEND_DEADLINE_S
+    send_deadline_s = 10.0
     on_pong: Callable[[int], None] | None = None
     """Told the number of each answered ping of ours."""
     _cut_reason: str | None = None
@@ -88,7 +86,7 @@ class Connection(ClientConnection):
             try:
                 message = await self.recv()
             except ConnectionClosed as error:
-                return self._how_it_ended(error)
+                return _how_it_ended(error, self._cut_reason)
             on_message(message)
 
     async def end(self, code: int, reason: str) -> None:
@@ -147,13 +145,14 @@ class Connection(ClientConnection):
         self._cut_reason = self._cut_reason or reason
         self.transport.abort()
 
-    def _how_it_ended(self, error: ConnectionClosed) -> SocketClosed:
-        frame = error.rcvd or error.sent
-        if frame is not None:
-            return SocketClosed(was_open=True, code=frame.code, reason=_capped(frame.reason))
-        cause = error.__cause__
-        reason = self._cut_reason or (describe(cause) if isinstance(cause, OSError) else "connection lost")
-        return SocketClosed(was_open=True, code=ABNORMAL_CLOSURE, reason=reason)
+
+def _how_it_ended(error: ConnectionClosed, cut_reason: str | None) -> SocketClosed:
+    frame = error.rcvd or error.sent
+    if frame is not None:
+        return SocketClosed(was_open=True, code=frame.code, reason=_capped(frame.reason))
+    cause = error.__cause__
+    reason = cut_reason or (describe(cause) if isinstance(cause, OSError) else "connection lost")
+    return SocketClosed(was_open=True, code=ABNORMAL_CLOSURE, reason=reason)
 
 
 async def dial(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
@@ -177,7 +176,6 @@ async def dial(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
 async def _shake_hands(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
     address = parse_uri(action.url)
     connected = await tcp.connect(address.host, address.port)
-    tcp.limit_silence(connected, SEND_DEADLINE_S)
     # asyncio would wait 30 s for the peer's half of the TLS ending
     secure: dict[str, Any] = {"ssl": tls, "ssl_shutdown_timeout": CLOSE_TIMEOUT_S} if address.secure else {}
     connection = await _Dial(

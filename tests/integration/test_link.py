@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from satellite.adapters import httpcall
 from satellite.adapters import link as link_module
+from satellite.adapters.link import SessionDriver
 from satellite.backends.base import (
     CloseSocket,
+    HttpFailed,
     HttpResponse,
     SendBytes,
+    SendPing,
     SendText,
     SocketClosed,
 )
@@ -27,12 +32,14 @@ from tests.fakes.link_peers import (
     LoopClock,
     ScriptedSession,
     make_certificates,
+    reset,
     tcp_server,
     unused_port,
 )
 from tests.fakes.link_play import (
     SECRET,
     HttpPeer,
+    by_hand,
     dial,
     drive,
     driver,
@@ -243,3 +250,162 @@ def test_one_verifying_tls_context_serves_the_whole_process() -> None:
     assert context is link_module.shared_tls()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+# --- what arrives, and when nothing does --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+async def test_a_pong_comes_once_the_peer_has_read_what_went_before_its_ping(
+    secure: bool, certificates: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    got: list[str | bytes] = []
+    may_read = asyncio.Event()
+
+    async def talk(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await may_read.wait()
+        connection.transport.resume_reading()
+        got.extend([await connection.recv(), await connection.recv()])
+        await connection.wait_closed()
+
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(dial(port, "wss" if secure else "ws"))
+        elif given == OPENED:
+            session.ask(SendBytes(b"one"), SendPing(7), SendText("two"), SendPing(8))
+            session.deadline = LoopClock().monotonic() + 0.3
+        elif given == DEADLINE:
+            may_read.set()
+        elif given == "<pong 8>":
+            session.ask(CloseSocket())
+        elif isinstance(given, SocketClosed):
+            session.end()
+
+    async with socket_server(talk, certificates[0] if secure else None) as port:
+        inputs = await drive(react, tls=certificates[1])
+    assert inputs[:4] == [OPENED, DEADLINE, "<pong 7>", "<pong 8>"]
+    assert got == [b"one", "two"]
+
+
+async def test_a_message_and_its_ping_leave_in_one_piece() -> None:
+    pieces: list[int] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pieces.append(len(await reader.read(65536)))
+        reset(writer)
+
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(dial(port))
+        elif given == OPENED:
+            session.ask(SendBytes(b"x" * 100), SendPing(1))
+        elif isinstance(given, SocketClosed):
+            session.end()
+
+    async with tcp_server(by_hand(listen)) as port:
+        await drive(react)
+    assert pieces == [2 + 4 + 100 + 2 + 4 + 12]
+
+
+async def read_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+async def test_a_connection_is_cut_at_once_when_the_peer_is_taken_to_be_gone(
+    secure: bool, certificates: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(dial(port, "wss" if secure else "ws"))
+        elif given == OPENED:
+            session.ask(CloseSocket(reason="nothing arrived", at_once=True))
+        elif isinstance(given, SocketClosed):
+            session.end()
+
+    async with tcp_server(by_hand(read_nothing), certificates[0] if secure else None) as port:
+        inputs = await drive(react, tls=certificates[1])
+    assert inputs == [OPENED, SocketClosed(True, 1006, "nothing arrived")]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can limit how long a peer is silent")
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+async def test_one_large_burst_that_the_peer_never_reads_ends_the_connection(
+    secure: bool, certificates: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(dial(port, "wss" if secure else "ws"))
+        elif given == OPENED:
+            session.ask(SendBytes(bytes(30_000_000)))
+        elif isinstance(given, SocketClosed):
+            session.end()
+
+    async with tcp_server(by_hand(read_nothing), certificates[0] if secure else None) as port:
+        _, closed = await drive(react, tls=certificates[1], send_deadline_s=0.5)
+    assert isinstance(closed, SocketClosed)
+    assert (closed.was_open, closed.code) == (True, 1006)
+
+
+# --- what the service wishes, and what a person can mend -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (b"Retry-After: 7\r\n", "7"),
+        (b"Retry-After: Sat, 21 Nov 2026 10:02:30 GMT\r\nDate: Sat, 21 Nov 2026 10:00:00 GMT\r\n", "150"),
+        (b"Retry-After: Sat, 21 Nov 2026 09:00:00 GMT\r\nDate: Sat, 21 Nov 2026 10:00:00 GMT\r\n", "0"),
+        (b"Retry-After: Tue, 14 Nov 2023 22:14:20 GMT\r\n", "60"),
+        (b"Retry-After: soon\r\n", "soon"),
+    ],
+    ids=["seconds", "date", "past", "date without the service's clock", "nonsense"],
+)
+async def test_a_wish_to_wait_is_told_in_seconds(headers: bytes, seconds: str) -> None:
+    class Clock(LoopClock):
+        def wall(self) -> float:
+            return 1_700_000_000.0
+
+    peer = HttpPeer(b"HTTP/1.1 429 Slow Down\r\n" + headers + b"Content-Length: 0\r\n\r\n")
+    async with tcp_server(peer) as port:
+        session = ScriptedSession(once(post(port)))
+        session.start(0.0)
+        await SessionDriver(session, lambda _: None, Clock()).run()
+    (answer,) = session.inputs[1:]
+    assert isinstance(answer, HttpResponse)
+    assert answer.headers["retry-after"] == seconds
+
+
+def certificate_error(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (certificate_error(9), "clock"),
+        (certificate_error(10), "clock"),
+        (certificate_error(18), "log-in"),
+        (certificate_error(62), "log-in"),
+        (ssl.SSLError(1, "wrong version number"), "log-in"),
+        (socket.gaierror(-3, "Temporary failure in name resolution"), "name server"),
+    ],
+)
+def test_what_a_person_can_mend_is_said(error: Exception, words: str) -> None:
+    assert words in str(httpcall.mend(error))
+    assert httpcall.mend(ConnectionRefusedError()) is None
+
+
+async def test_a_foreign_certificate_is_told_with_its_mend(
+    certificates: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    async with tcp_server(HttpPeer(b""), certificates[0]) as port:
+        (failed,) = await drive(once(post(port, scheme="https")), tls=ssl.create_default_context())
+        (closed,) = await drive(once(dial(port, "wss")), tls=ssl.create_default_context())
+    assert isinstance(failed, HttpFailed)
+    assert isinstance(closed, SocketClosed)
+    assert (failed.hint, closed.hint) == (httpcall.FOREIGN_HINT, httpcall.FOREIGN_HINT)
+    assert "certificate refused" in failed.detail
