@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from satellite.adapters.conversion import DeviceFormat
+from satellite.adapters.sound import RATES_HZ
 from satellite.core.audio import SAMPLE_BYTES, AudioFormat
 from satellite.errors import MediaError
 
@@ -21,6 +22,7 @@ RIFF_SIZE_AT = 4
 DATA_SIZE_AT = 40
 UNKNOWN_BYTES = 0xFFFFFFFF
 WIDTHS_BYTES = (1, 2, 3, 4)
+CHANNELS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def _parse_format(data: bytes, path: str) -> DeviceFormat:
             f"{path} holds audio of kind {tag:#06x} with {bits} bits, not integer PCM: "
             "convert it with: sox IN.wav -b 16 -e signed OUT.wav"
         )
+    if rate_hz not in RATES_HZ or channels > CHANNELS_MAX:  # a filter for some rates would never be made
+        raise MediaError(f"{path} is a broken WAV file: {channels} channels at {rate_hz} Hz")
     return DeviceFormat(rate_hz, channels, width_bytes)
 
 

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import time
+import types
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,12 @@ WARM_UP = 0.1
 """Of a campaign, before its memory is looked at for the first time: imports, caches and arenas come with it."""
 FAILURES_MAX = 20
 """After so many of one target the rest would only say the same."""
-PATIENCE_S = 120.0
-"""A process that has said nothing for so long is stuck where no alarm reaches it."""
-TELL_EVERY_S = 1.0
+PATIENCE_S = 60.0
+"""A process that has been at one input for so long is stuck where no alarm reaches it."""
+
+
+_progress: Any = types.SimpleNamespace(value=0)
+"""The number of the present input, for whoever watches this process."""
 
 
 @dataclass
@@ -45,6 +49,7 @@ def run(name: str, seed: int, messages: int, seconds: float | None = None) -> Re
     with watching() as watch:
         for index in range(-len(target.seeds), 1 << 62):
             data = target.seeds[index + len(target.seeds)] if index < 0 else target.mutated(seed, index)
+            _progress.value = index
             outcome, failure = watch.failure_of(target.run, data)
             report.inputs += 1
             if failure is not None:
@@ -59,52 +64,57 @@ def run(name: str, seed: int, messages: int, seconds: float | None = None) -> Re
                 _forget_peak()
             if done >= 1 or len(report.failures) >= FAILURES_MAX:
                 break
-            if index % 256 == 0:
-                _tell(index)
     files.tidy()
     report.rss_growth_mb = max(0.0, memory_mb("VmHWM") - rss_mb) if rss_mb is not None else 0.0
     return report
 
 
 def run_apart(name: str, seed: int, messages: int, seconds: float | None = None) -> Report:
-    """The same in a process of its own, whose crash is a failure like any other."""
+    """The same in a process of its own, whose crash or endless loop is a failure like any other."""
     context = multiprocessing.get_context("spawn")
+    progress = context.RawValue("q", 0)
     ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(theirs, name, seed, messages, seconds), name=f"fuzz {name}")
+    arguments = (theirs, progress, name, seed, messages, seconds)
+    child = context.Process(target=_child, args=arguments, name=f"fuzz {name}")
     child.start()
     theirs.close()
-    index = 0
     try:
-        while ours.poll(PATIENCE_S):
-            said = ours.recv()
-            if isinstance(said, Report):
-                child.join()
-                return said
-            index = said
-        end = f"nothing heard for {PATIENCE_S:.0f} s"
-    except EOFError:
-        child.join()
-        end = f"the process ended with {child.exitcode}"
+        end = _awaited(ours, progress)
+        if isinstance(end, Report):
+            child.join()
+            return end
     finally:
         child.kill()
         child.join()
-    data = b"\n".join(target_of(name).mutated(seed, each) for each in range(index, index + 1))
-    return Report(name, inputs=index, failures=[(index, data, f"{end}, somewhere in the 256 inputs from {index} on")])
+    target, index = target_of(name), progress.value
+    data = target.seeds[index + len(target.seeds)] if index < 0 else target.mutated(seed, index)
+    return Report(name, inputs=index, failures=[(index, data, f"{end} ({child.exitcode})")])
 
 
-_teller: Any = None
-
-
-def _tell(index: int) -> None:
-    if _teller is not None:
-        _teller.send(index)
+def _awaited(pipe: "multiprocessing.connection.Connection", progress: Any) -> Report | str:
+    """The report of a process, or how it came to its end without one."""
+    before = None
+    try:
+        while not pipe.poll(PATIENCE_S):
+            if progress.value == before:
+                return f"one input took more than {PATIENCE_S:.0f} s"
+            before = progress.value
+        report: Report = pipe.recv()
+    except EOFError:
+        return "the process died"
+    return report
 
 
 def _child(
-    pipe: "multiprocessing.connection.Connection", name: str, seed: int, messages: int, seconds: float | None
+    pipe: "multiprocessing.connection.Connection",
+    progress: Any,
+    name: str,
+    seed: int,
+    messages: int,
+    seconds: float | None,
 ) -> None:
-    global _teller  # noqa: PLW0603 - the one line out of this process
-    _teller = pipe
+    global _progress  # noqa: PLW0603 - the one line out of this process
+    _progress = progress
     logging.basicConfig(handlers=[logging.NullHandler()])
     pipe.send(run(name, seed, messages, seconds))
 

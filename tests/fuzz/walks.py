@@ -13,7 +13,9 @@ Script = list[Any]
 class Walk(Protocol):
     """A machine with its promises."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """What came of it, in a word."""
 
     def step(self, name: str, arguments: Sequence[Any]) -> None:
         """One step; what it cannot mean is left out."""

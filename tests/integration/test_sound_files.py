@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -95,9 +96,17 @@ async def test_a_short_delay_is_caught_up_and_a_long_one_is_not(tmp_path: Path) 
     assert len(heard.blocks) - before <= 6
 
 
+BROKEN = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 1_677_729_600, 0, 2, 16) + b"data\4\0\0\0\0\0\0\0"
+"""A rate for which a filter would never be made."""
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "reason"),
-    [(None, DeviceError, "No such file"), (b"ID3 not at all", MediaError, "not a WAV file")],
+    [
+        (None, DeviceError, "No such file"),
+        (b"ID3 not at all", MediaError, "not a WAV file"),
+        (BROKEN, MediaError, "1 channels at 1677729600 Hz"),
+    ],
 )
 async def test_a_bad_file_is_an_end_with_a_reason(
     tmp_path: Path, content: bytes | None, kind: type[SatelliteError], reason: str
