@@ -22,6 +22,7 @@ IN_FLIGHT_S = 1.0
 """What may have been handed to a socket that was dead already."""
 BEFORE_S = 2.0
 """Speech of this time before a fault may be what it cost: it was on its way."""
+SAME_GAP_S = 0.2
 CAUGHT_UP_S = 10.0
 MISDATED_S = 1.5
 DRAIN_S = 45.0
@@ -51,11 +52,20 @@ class Struck:
     recovered_s: float | None = None
     lost: Losses = field(default_factory=Losses)
     """Labelled speech that no connection ever got."""
+    gaps: list[tuple[float, int]] = field(default_factory=list)
+    """Of what was lost on the way: when it was spoken, and ms."""
     told_lost_ms: int = 0
     """What the satellite said was lost, of utterances that began up to the next fault."""
     misdated: set[str] = field(default_factory=set)
     """Utterances whose words have times that are not when they were spoken."""
     complaint: str = ""
+
+    def gap(self, spoken_s: float, milliseconds: int) -> None:
+        """Speech was lost on the way; what follows closely is the same gap."""
+        if self.gaps and spoken_s - self.gaps[-1][0] - self.gaps[-1][1] / 1000 < SAME_GAP_S:
+            self.gaps[-1] = (self.gaps[-1][0], round((spoken_s - self.gaps[-1][0]) * 1000) + milliseconds)
+        else:
+            self.gaps.append((round(spoken_s, 2), milliseconds))
 
 
 @dataclass(slots=True)
@@ -212,6 +222,8 @@ class Campaign:
             if struck is not None:
                 cause = Cause.DEAF if KINDS[struck.kind].deafens else loss.cause
                 struck.lost.add(cause, (end - start) * 1000 // RATE_HZ)
+                if cause is Cause.IN_FLIGHT:
+                    struck.gap(rig.playing.heard_at(start) - self._began_s, (end - start) * 1000 // RATE_HZ)
         for message in rig.watcher.got:
             if message.topic == "utterance" and message.body["lost_ms"]:
                 struck = self._guilty(self._spoken_s(message))
