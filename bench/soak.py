@@ -88,8 +88,8 @@ def _tell_trend(samples: Sequence[Sample]) -> bool:
         values = [getattr(sample, name) for sample in settled]
         print(f"{name:<26}first {values[0]:.1f}, last {values[-1]:.1f}, most {max(values):.1f}")
     print(f"RSS slope                 {slope:+.3f} MB/h (allowed: below {SLOPE_MB_PER_HOUR:g})")
-    print(f"PSS slope                 {slope_per_hour(settled, 'pss_mb'):+.3f} MB/h")
-    constants = [_is_constant(settled, name) for name in ("fds", "threads")]
+    print(f"PSS slope with helpers    {slope_per_hour(settled, 'pss_mb'):+.3f} MB/h")
+    constants = [_is_constant(settled, name) for name in ("fds", "threads", "helpers")]
     minutes = (samples[-1].at_s - samples[0].at_s) / 60
     print(f"CPU s per minute          {(samples[-1].cpu_s - samples[0].cpu_s) / max(minutes, 1e-9):.3f}")
     return slope < SLOPE_MB_PER_HOUR and all(constants)

@@ -1,5 +1,6 @@
 """What a process costs while it runs: read off /proc, and the trend of it."""
 
+import contextlib
 import csv
 import os
 import re
@@ -12,7 +13,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a process."""
+    """One look at a process; `pss_mb` and `cpu_s` with its helpers, the rest without."""
 
     at_s: float
     rss_mb: float
@@ -20,6 +21,8 @@ class Sample:
     fds: int
     threads: int
     cpu_s: float
+    helpers: int = 0
+    """Processes of its own that hold its devices."""
 
 
 def look(pid: int, at_s: float) -> Sample | None:
@@ -27,16 +30,32 @@ def look(pid: int, at_s: float) -> Sample | None:
     proc = Path(f"/proc/{pid}")
     try:
         status = (proc / "status").read_text()
-        rollup = (proc / "smaps_rollup").read_text()
-        times = (proc / "stat").read_text().rpartition(")")[2].split()
         fds = len(list((proc / "fd").iterdir()))
         rss_kb = re.findall(r"VmRSS:\s+(\d+)", status)[0]
-        pss_kb = re.findall(r"Pss:\s+(\d+)", rollup)[0]
         threads = re.findall(r"Threads:\s+(\d+)", status)[0]
+        pss_kb, cpu_s = _cost(proc)
     except (OSError, IndexError):
         return None
-    cpu_s = (int(times[11]) + int(times[12])) / TICKS_PER_S
-    return Sample(round(at_s, 1), int(rss_kb) / 1024, int(pss_kb) / 1024, fds, int(threads), cpu_s)
+    helpers = 0
+    for helper in _children(pid):
+        with contextlib.suppress(OSError, IndexError):  # it may end at this moment
+            more_kb, more_s = _cost(Path(f"/proc/{helper}"))
+            helpers, pss_kb, cpu_s = helpers + 1, pss_kb + more_kb, cpu_s + more_s
+    return Sample(round(at_s, 1), int(rss_kb) / 1024, pss_kb / 1024, fds, int(threads), round(cpu_s, 2), helpers)
+
+
+def _cost(proc: Path) -> tuple[int, float]:
+    """PSS in KiB and CPU seconds, those of children that have ended included."""
+    pss_kb = int(re.findall(r"Pss:\s+(\d+)", (proc / "smaps_rollup").read_text())[0])
+    times = (proc / "stat").read_text().rpartition(")")[2].split()
+    return pss_kb, sum(int(ticks) for ticks in times[11:15]) / TICKS_PER_S
+
+
+def _children(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
 
 
 def slope_per_hour(samples: Sequence[Sample], name: str = "rss_mb") -> float:
