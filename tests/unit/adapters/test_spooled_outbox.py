@@ -165,5 +165,5 @@ class SpooledOutbox(RuleBasedStateMachine):
         shutil.rmtree(self.place)
 
 
-SpooledOutbox.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+SpooledOutbox.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestSpooledOutboxAgainstAModel = SpooledOutbox.TestCase
