@@ -66,12 +66,13 @@ class HealthMeter:
     def _vitals(self) -> dict[str, Vital]:
         """In the order of the pipeline: the first that is stuck is named."""
         rooms = self._rooms
-        is_taken = rooms.floor.state is not TurnState.LISTENING
+        is_closed_for_nothing = rooms.floor.state is not TurnState.LISTENING and not rooms.speaker.is_busy
+        waits_for_nobody = rooms.speaker.is_waiting_for_floor and not rooms.listener.is_open
         vitals = {
             "capture": rooms.listener.vital,
             "the uplink": rooms.uplink.vital,
             "playback": rooms.speaker.vital,
-            "the floor": Vital(rooms.floor.state, is_taken and not rooms.speaker.is_busy, FLOOR_PATIENCE_S),
+            "the floor": Vital(rooms.floor.state, is_closed_for_nothing or waits_for_nobody, FLOOR_PATIENCE_S),
         }
         if self._outgoing.vital is not None:
             vitals["the broker link"] = self._outgoing.vital()

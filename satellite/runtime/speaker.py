@@ -54,7 +54,8 @@ class Speaker:
         self._silent = asyncio.Event()
         self._silent.set()
         self._turn: asyncio.Timeout | None = None
-        self._is_waiting_for_floor = False
+        self.is_waiting_for_floor = False
+        """True while speech could be heard as soon as nobody speaks."""
         self._turns = self._arrivals = 0
         self._intake = SpeechIntake(make_decoder, self._arrived.set, report.speaker_failed, settings.limit_s)
         self._loudspeaker = Loudspeaker(sink, report, floor.playback_started)
@@ -67,8 +68,8 @@ class Speaker:
     @property
     def vital(self) -> Vital:
         """Speech that came is decoded and heard, unless it waits for somebody to end speaking."""
-        done = (self._turns, self._arrivals, self._is_waiting_for_floor, self._loudspeaker.parts)
-        return Vital(done, self.is_busy and not self._is_waiting_for_floor, PATIENCE_S)
+        done = (self._turns, self._arrivals, self.is_waiting_for_floor, self._loudspeaker.parts)
+        return Vital(done, self.is_busy and not self.is_waiting_for_floor, PATIENCE_S)
 
     @property
     def volume_percent(self) -> int:
@@ -146,7 +147,7 @@ class Speaker:
             self._report.speaker_failed(str(error))
         finally:
             self._turn = None
-            self._is_waiting_for_floor = False
+            self.is_waiting_for_floor = False
         self._intake.passage_ended()
         if self._may_start.is_set():
             self._floor.playback_drained()
@@ -155,9 +156,9 @@ class Speaker:
 
     async def _floor_is_ours(self) -> None:
         """Wait until whoever speaks has ended."""
-        self._is_waiting_for_floor = True
+        self.is_waiting_for_floor = True
         await self._may_start.wait()
-        self._is_waiting_for_floor = False
+        self.is_waiting_for_floor = False
 
     async def _fill(self) -> bool:
         """Let the jitter buffer fill, to ride out gaps of arrival; False when nothing comes out of the decoder."""

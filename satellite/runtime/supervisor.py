@@ -38,6 +38,7 @@ class Supervisor:
         self._services = services
         self._endings = endings
         self._stopped: asyncio.Future[StopCause] | None = None
+        self._is_over = False
         self._failed = asyncio.Event()
         self._faults: list[Exception] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -56,7 +57,7 @@ class Supervisor:
     def complaint(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """The loop's exception handler: a call-back that raises is a bug as it is in a service."""
         error = context.get("exception")
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not self._is_over:
             self.fail(error)
         else:
             loop.default_exception_handler(context)
@@ -77,6 +78,7 @@ class Supervisor:
                 await self._guarded(self._endings.after_fault)
             for task in (ending, failing, *self._tasks.values()):
                 task.cancel()
+        self._is_over = True
         if self._faults:
             raise ExceptionGroup("the run was ended by a fault", self._faults)
         return self._stopped.result()

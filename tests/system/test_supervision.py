@@ -22,7 +22,8 @@ TRACE = "Traceback (most recent call last):"
 SAYS_SO_WITHIN_S = 10.0
 STOPS_WITHIN_S = 20.0
 SLACK_S = 20.0
-STARVED_AFTER_S = 3.0
+STARVED_AFTER_S = 4.0
+BUSY_MACHINE_S = 5.0
 
 CONFIG = """
 satellite: {{id: {id}}}
@@ -82,9 +83,7 @@ async def test_a_bug_in_any_service_ends_the_process(broker: Broker, seen: Subsc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["capture", "playback"])
-async def test_a_bug_at_a_device_ends_the_process(
-    broker: Broker, seen: Subscriber, tmp_path: Path, fault: str
-) -> None:
+async def test_a_bug_at_a_device_ends_the_process(broker: Broker, seen: Subscriber, tmp_path: Path, fault: str) -> None:
     with VirtualCard(tmp_path / "card") as card, contextlib.ExitStack() as stack:
         config = write(tmp_path, broker.port, "sat1", "satmic", "satspk")
         daemon = faulty(stack, fault, config, ALSA_CONFIG_PATH=str(card.conf))
@@ -129,7 +128,7 @@ async def test_a_deaf_satellite_does_not_look_healthy(
         said_after_s = seen.on(availability("sat1"))[-1].time_s - stalled_at
         manager.waiting()
         assert await until_over(daemon) == 1
-    assert said_after_s < SAYS_SO_WITHIN_S
+    assert said_after_s < SAYS_SO_WITHIN_S + BUSY_MACHINE_S
     assert manager.waiting() == [], "nothing feeds the watchdog any more"
     log = daemon.log
     assert "capture stands still" in log

@@ -1,8 +1,7 @@
-"""Clocks that are set while the daemon runs, and a machine that sleeps."""
+"""Clocks that are set while the daemon runs. bench/pauses.py has it sleep."""
 
 import asyncio
 import json
-import signal
 import time
 import wave
 from itertools import pairwise
@@ -13,7 +12,6 @@ import pytest
 
 from tests.fakes.broker import Broker, BrokerOptions, Subscriber, make_certificates, subscriber
 from tests.fakes.daemon import DATA, command, emulator, unix_s, words, write_config
-from tests.fakes.vcard import VirtualCard
 from tests.fakes.wall_clock import WallClock
 
 pytestmark = pytest.mark.slow
@@ -24,8 +22,6 @@ SENTENCES = 3
 DAY_S = 86_400
 YEARS_S = -56 * 365 * DAY_S
 """A board without a battery, before it has asked for the time."""
-ON_CARD = {"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "null"}}
-SLEEP_S = 3.0
 SET_TO_S = (0, -3 * 3600, 40 * DAY_S)
 """What the clock is set to, in the middle of one sentence after the other."""
 
@@ -84,32 +80,6 @@ async def test_a_clock_that_is_set_breaks_nothing_and_shows_once(broker: Broker,
     changes = [after for before, after in pairwise(told) if before != after]
     assert tuple(changes) == SET_TO_S[: len(changes)], "each is seen once, in turn"
     assert len(changes) >= 2
-
-
-async def test_a_short_sleep_of_the_machine_is_a_gap_and_no_fault(broker: Broker, tmp_path: Path) -> None:
-    """What was said meanwhile was heard by nobody; bench/pauses.py sleeps longer."""
-    with VirtualCard(tmp_path / "card") as card:
-        config = write_config(
-            tmp_path, "http://127.0.0.1:1", broker.port, audio=ON_CARD, voice={"backend": "loopback", "deepl": None}
-        )
-        async with subscriber(broker.port) as seen:
-            with command(tmp_path, "run", "-c", str(config), ALSA_CONFIG_PATH=str(card.conf)) as daemon:
-                await seen.until_text(f"{BASE}/state", "idle", 30)
-                card.say(b"\x00\x30\x00\xd0" * 24_000)
-                await seen.until_text(f"{BASE}/state", "listening")
-                for number in (signal.SIGSTOP, signal.SIGCONT):
-                    daemon.signal(number)
-                    await asyncio.sleep(SLEEP_S)
-                await seen.until(lambda _: len(bodies(seen, "utterance")) == 1, 30)
-                card.say(b"\x00\x30\x00\xd0" * 24_000)
-                await seen.until(lambda _: len(bodies(seen, "utterance")) == 2, 30)
-                daemon.signal(signal.SIGTERM)
-                assert await asyncio.to_thread(daemon.wait) == 0
-    assert not [body for body in bodies(seen, "problem") if body["active"]]
-    assert "Traceback" not in daemon.log
-    heard_s = [body["duration_ms"] / 1000 for body in bodies(seen, "utterance")]
-    assert heard_s[0] < SLEEP_S + 4
-    assert heard_s[1] < 4
 
 
 def test_a_certificate_that_is_not_valid_yet_is_waited_for(tmp_path: Path) -> None:

@@ -149,6 +149,16 @@ async def test_a_microphone_that_is_kept_closed_for_nothing_is_stuck() -> None:
     assert play.stuck == "the floor"
 
 
+@virtual
+async def test_speech_that_waits_for_nobody_is_stuck() -> None:
+    play = Play()
+    play.floor.on_start_playback = lambda: None
+    async with play.on():
+        play.speaker.speech(spoken(2.0), None)
+        assert await play.stuck_after(60) == pytest.approx(FLOOR_PATIENCE_S, abs=20)
+    assert play.stuck == "the floor"
+
+
 # --- what is known and told ---------------------------------------------------------------------------------------
 
 
