@@ -10,6 +10,7 @@ import msgpack
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
+from satellite.adapters.httpcall import with_wait_in_seconds
 from satellite.backends.base import HttpResponse
 from satellite.backends.deepl.failures import Source, failure_of_answer, retry_after_s, trace_id
 from satellite.backends.deepl.messages import (
@@ -185,6 +186,30 @@ def check_stream(url: str) -> None:
     hold(url.isascii() and url.isprintable(), "an address fits into a request")
 
 
+def _dates() -> Sequence[bytes]:
+    dates = ("Fri, 07 Nov 2014 23:59:59 GMT", "Friday, 07-Nov-14 23:59:59 GMT", "Fri Nov  7 23:59:59 2014", "7")
+    return [f"{wish}\n{told}".encode() for wish in dates for told in dates]
+
+
+class _Wall:
+    """A clock on the wall."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def wall(self) -> float:
+        return 1_415_404_799.0
+
+
+def read_wait(data: bytes) -> Outcome:
+    """`Retry-After` and `Date`, as dates or whatever they are."""
+    wish, _, told = data.decode("latin-1").partition("\n")
+    timed = with_wait_in_seconds(HttpResponse(429, {"retry-after": wish, "date": told}, b""), _Wall())
+    wait_s = retry_after_s(timed.headers)
+    hold(wait_s is None or 0 <= wait_s <= 3_600, "a wait is not longer than an hour")
+    return Outcome("none" if wait_s is None else "some" if wait_s else "at once")
+
+
 def status_of(value: object) -> int:
     """A status as HTTP can carry it."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 999 else 200
@@ -205,5 +230,6 @@ def body_of(value: object) -> bytes:
 TARGETS = (
     Target("deepl.json", Shape.JSON, decode_json, _json_seeds, 20, NAMES),
     Target("deepl.msgpack", Shape.MSGPACK, decode_msgpack, _msgpack_seeds, 20, NAMES),
+    Target("http.wait", Shape.TEXT, read_wait, _dates, 2, ("GMT", "Nov", "-2359", "+9999", "99999999999", "Fri,")),
     Target("deepl.answer", Shape.JSON, read_answer, _answer_seeds, 8, ("streaming_url", "token", "message", "detail")),
 )
