@@ -9,10 +9,9 @@ import errno
 from typing import Any
 
 from satellite.adapters import alsa_names, devicewire
-from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.deviceside import BLOCK_S, CLOCK, Order, Queue, Recorder, wait
 from satellite.adapters.devicewire import Kind, Wire
-from satellite.adapters.sound import WHAT
+from satellite.adapters.sound import WHAT, DeviceFormat
 from satellite.errors import DeviceError
 
 CAPTURE_PERIOD_S = 0.02

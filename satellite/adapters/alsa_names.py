@@ -1,7 +1,6 @@
 """ALSA's devices by name: what there is, which one a configuration means, and what an open error means."""
 
 import ctypes
-import difflib
 import functools
 import importlib.util
 import re
@@ -180,6 +179,8 @@ def _known(device: str, listed: list[DeviceInfo]) -> str:
     names = [info.name for info in listed if info.name != device]
     if not names:
         return "No other device is there: is it plugged in? (voice-satellite devices)"
+    import difflib  # noqa: PLC0415 - loaded only when used
+
     near = difflib.get_close_matches(device, names, n=NEAR_MATCHES, cutoff=0.3) or names[:NEAR_MATCHES]
     return f"Known: {', '.join(near)} (voice-satellite devices)"
 

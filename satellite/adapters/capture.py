@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from satellite.adapters import devicewire
-from satellite.adapters.conversion import CaptureConversion, DeviceFormat
+from satellite.adapters.conversion import CaptureConversion
 from satellite.adapters.devicehandle import DeviceProcess
 from satellite.adapters.deviceside import Order
 from satellite.adapters.devicewire import Kind, Packet
-from satellite.adapters.sound import OPEN_WITHIN_S, STALE_AFTER_S, CaptureSettings
+from satellite.adapters.sound import OPEN_WITHIN_S, STALE_AFTER_S, CaptureSettings, DeviceFormat
 from satellite.core.audio import BLOCK_SAMPLES, RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.framing import BlockStamper
 from satellite.errors import DeviceError, LocalMisuse, SatelliteError
@@ -21,6 +22,8 @@ MAX_PENDING_BLOCKS = 10
 MAX_AHEAD_S = 3.0
 FASTEST = 1.1
 """A device this many times faster than real time is none: what some ALSA plug-ins give when their source has ended."""
+SHORTEST_GAP_S = 0.01
+"""Stamps of blocks that follow each other differ from their length by less."""
 LATE_LOOP_S = 0.25
 """A stale-check that comes this late says that the loop or the machine slept, not that the device is silent."""
 
@@ -129,6 +132,7 @@ class DeviceCapture:
         self._watch: SilenceWatch | None = None
         self._maker: BlockMaker | None = None
         self._is_over = False
+        self._next_at: float | None = None
         self._overruns = 0
 
     @property
@@ -166,7 +170,7 @@ class DeviceCapture:
         self._overruns += max(0, len(blocks) - MAX_PENDING_BLOCKS)
         for block in blocks[-MAX_PENDING_BLOCKS:]:
             if not self._is_over:
-                self._on_block(block)
+                self._on_block(self._after_gap(block))
         if failure is not None:
             self._end(failure)
 
@@ -186,6 +190,12 @@ class DeviceCapture:
                 self._watch.alive()
         elif self._maker is not None and kind is Kind.GAP:
             self._overruns += self._maker.gap(devicewire.unpack_seconds(body))
+
+    def _after_gap(self, block: CaptureBlock) -> CaptureBlock:
+        """The block with what is missing before it, whoever lost it: the time stamps tell."""
+        gap_s = 0.0 if self._next_at is None else block.captured_at - self._next_at
+        self._next_at = block.captured_at + len(block.data) / SAMPLE_BYTES / RATE_HZ
+        return block if gap_s < SHORTEST_GAP_S else replace(block, lost_s=gap_s)
 
     def _silent(self, silent_s: float) -> None:
         name = self._settings.device

@@ -3,27 +3,13 @@
 import audioop
 import math
 from array import array
-from dataclasses import dataclass
 
 from satellite.adapters.resampler import Resampler
+from satellite.adapters.sound import DeviceFormat
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES
 from satellite.errors import DeviceError
 
 DB_PER_DECADE = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceFormat:
-    """Interleaved little-endian PCM of a device; `width_bytes` is 1 (unsigned) or 2, 3, 4 (signed)."""
-
-    rate_hz: int
-    channels: int = 1
-    width_bytes: int = SAMPLE_BYTES
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel."""
-        return self.channels * self.width_bytes
 
 
 def to_16_bit(pcm: bytes, width_bytes: int) -> bytes:

@@ -1,13 +1,11 @@
 """DeviceProcess: the satellite's hold on the process of one sound device, which it can always end."""
 
 import asyncio
-import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 
 from satellite.adapters.deviceside import Order
 from satellite.adapters.devicewire import Kind, Packet, Wire
@@ -92,7 +90,7 @@ def _start(order: Order) -> tuple[subprocess.Popen[bytes], socket.socket]:
     module = [sys.executable, "-P", "-m", "satellite.adapters.devicemain"]
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*module, str(os.getpid()), str(theirs.fileno()), json.dumps(asdict(order))],
+            [*module, str(os.getpid()), str(theirs.fileno()), *order.arguments()],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

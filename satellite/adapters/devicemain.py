@@ -5,12 +5,10 @@ process when a write fails; a thread in such a call can neither be stopped nor d
 """
 
 import ctypes
-import json
 import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +24,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # meant for the whole group: the satellite stops in order and closes us then
         signal.signal(number, signal.SIG_IGN)
-    parent, descriptor, order = int(sys.argv[1]), int(sys.argv[2]), Order(**json.loads(sys.argv[3]))
+    parent, descriptor, order = int(sys.argv[1]), int(sys.argv[2]), Order.parsed(sys.argv[3:])
     _die_with(parent)
     wire = Wire(socket.socket(fileno=descriptor))
     try:
@@ -41,6 +39,8 @@ def main() -> int:
 
 def _whereabouts(error: Exception) -> str:
     """What was raised where; not its text, which a library may have made of anything."""
+    import traceback  # noqa: PLC0415 - loaded only when used
+
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames]  # noqa: PTH119 - no pathlib here
     return f"{type(error).__name__} in the process of a sound device, at {' > '.join(places)}"

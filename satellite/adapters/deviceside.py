@@ -3,14 +3,15 @@
 import select
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from satellite.adapters import devicewire
 from satellite.adapters.clock import SystemClock
-from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.devicewire import Kind, Wire
 from satellite.adapters.playhead import Playhead
-from satellite.adapters.sound import Direction
+from satellite.adapters.sound import DeviceFormat, Direction
 
 BLOCK_S = 0.1
 """Audio goes to the satellite in packets of this length: one wake-up each."""
@@ -26,6 +27,16 @@ class Order:
     device: str
     rate_hz: int
     channels: int
+
+    def arguments(self) -> list[str]:
+        """As words of a command line."""
+        return [self.direction, self.driver, self.device, str(self.rate_hz), str(self.channels)]
+
+    @classmethod
+    def parsed(cls, arguments: Sequence[str]) -> Self:
+        """From the words of a command line."""
+        direction, driver, device, rate_hz, channels = arguments
+        return cls("capture" if direction == "capture" else "playback", driver, device, int(rate_hz), int(channels))
 
     @property
     def wanted(self) -> DeviceFormat:
@@ -103,7 +114,7 @@ class Queue:
         self._received = 0
         self._moved = 0
         self._heard = 0
-        self.playhead = Playhead(CLOCK)
+        self.playhead = Playhead(CLOCK.monotonic)
         self.clear_asked = False
         self.drain_asked = False
 

@@ -4,7 +4,7 @@ import enum
 import socket
 import struct
 
-from satellite.adapters.conversion import DeviceFormat
+from satellite.adapters.sound import DeviceFormat
 
 PACKET_BYTES_MAX = 1 << 17
 """Longer than any packet: 100 ms of eight channels of 32 bits at 48 kHz are not."""

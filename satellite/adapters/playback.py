@@ -4,12 +4,12 @@ import asyncio
 import logging
 
 from satellite.adapters import devicewire
-from satellite.adapters.conversion import DeviceFormat, PlaybackConversion
+from satellite.adapters.conversion import PlaybackConversion
 from satellite.adapters.devicehandle import DeviceProcess
 from satellite.adapters.deviceside import Order
 from satellite.adapters.devicewire import Kind, Packet
 from satellite.adapters.playhead import Playhead
-from satellite.adapters.sound import MAX_QUEUED_S, OPEN_WITHIN_S, STALE_AFTER_S, PlaybackSettings
+from satellite.adapters.sound import MAX_QUEUED_S, OPEN_WITHIN_S, STALE_AFTER_S, DeviceFormat, PlaybackSettings
 from satellite.core.audio import AudioFormat
 from satellite.errors import DeviceError, LocalMisuse, SatelliteError
 from satellite.ports import Clock
@@ -27,7 +27,7 @@ class DeviceOutput:
     def __init__(self, order: Order, clock: Clock) -> None:
         self._clock = clock
         self._label = f"loudspeaker {order.device}"
-        self._playhead = Playhead(clock)
+        self._playhead = Playhead(clock.monotonic)
         self._progress_at = clock.monotonic()
         self._error: SatelliteError | None = None
         self._opened = asyncio.Event()

@@ -5,7 +5,6 @@ PortAudio lists devices once, when it is started: each process that opens one st
 
 import contextlib
 import ctypes
-import difflib
 import functools
 import importlib.util
 import os
@@ -116,6 +115,8 @@ def find_device(host: Any, device: str, direction: Direction) -> tuple[int, str]
     if (busy := alsa_names.busy_card(device, direction)) is not None:
         # PortAudio leaves out of its list what it cannot try
         raise alsa_names.busy_error(device, busy, direction)
+    import difflib  # noqa: PLC0415 - loaded only when used
+
     near = difflib.get_close_matches(device, names, n=6, cutoff=0.3) or names[:6]
     known = f"Known: {', '.join(near)}" if near else "No device is there at all: is it plugged in?"
     raise DeviceError(f"no such {WHAT[direction]}: {device}. {known} (voice-satellite devices)")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from satellite.adapters.conversion import DeviceFormat
-from satellite.adapters.sound import RATES_HZ
+from satellite.adapters.sound import RATES_HZ, DeviceFormat
 from satellite.core.audio import SAMPLE_BYTES, AudioFormat
 from satellite.errors import MediaError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from satellite.core.audio import RATE_HZ
+from satellite.core.audio import RATE_HZ, SAMPLE_BYTES
 
 STALE_AFTER_S = 1.0
 """A device that moves no audio for this long is lost: a kernel disconnect shows neither an error nor an end."""
@@ -23,6 +23,20 @@ RATES_HZ = range(1_000, 384_001)
 Direction = Literal["capture", "playback"]
 WHAT: Mapping[Direction, str] = MappingProxyType({"capture": "microphone", "playback": "loudspeaker"})
 """What users call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFormat:
+    """Interleaved little-endian PCM of a device; `width_bytes` is 1 (unsigned) or 2, 3, 4 (signed)."""
+
+    rate_hz: int
+    channels: int = 1
+    width_bytes: int = SAMPLE_BYTES
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return self.channels * self.width_bytes
 
 
 @dataclass(frozen=True, slots=True)

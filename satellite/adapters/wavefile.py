@@ -153,7 +153,7 @@ class NullPlayback:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._playhead = Playhead(clock)
+        self._playhead = Playhead(clock.monotonic)
         self._rate_hz = 0
 
     async def open(self, audio_format: AudioFormat) -> None:

@@ -12,7 +12,7 @@ from satellite.adapters.sound import CaptureSettings, PlaybackSettings
 from satellite.adapters.spool import DiskSpool
 from satellite.config.model import Config
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
-from satellite.core.backoff import Backoff
+from satellite.core.backoff import Backoff, SlowPace
 from satellite.core.gate import GateSettings, VadGate
 from satellite.core.transcript import BookSettings
 from satellite.core.turn import TurnSettings
@@ -23,6 +23,8 @@ from satellite.runtime.settings import RuntimeSettings
 
 NEAR_CAP_S = 20.0
 """Longest wait for what is near, the broker; a cloud service is given the back-off's own."""
+DEVICE_FIRST_S = 0.6
+"""Before the second try: what was only disturbed is back by then."""
 DEVICE_CAP_S = 3.0
 """Longest wait between two tries of a device: with the time to open it, it is in use 5 s after it is back."""
 SETTLE_S = 6.0
@@ -40,13 +42,13 @@ def near_backoff() -> Backoff:
 
 
 def device_backoff() -> Backoff:
-    """For a sound device."""
-    return Backoff(random.random, cap_s=DEVICE_CAP_S)
+    """For a sound device. Little jitter: a try costs a start of a process, and nobody else is waiting for it."""
+    return Backoff(lambda: 0.75 + random.random() / 4, first_s=DEVICE_FIRST_S, cap_s=DEVICE_CAP_S)
 
 
 def cloud_backoff() -> Backoff:
     """For the voice service."""
-    return Backoff(random.random)
+    return Backoff(random.random, slow_pace=SlowPace())
 
 
 def make_spool(state_directory: Path | None) -> DiskSpool | None:

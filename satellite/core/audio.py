@@ -23,10 +23,14 @@ STREAM_FORMAT = AudioFormat(RATE_HZ)
 
 @dataclass(frozen=True, slots=True)
 class CaptureBlock:
-    """Captured audio in STREAM_FORMAT; `captured_at` is the monotonic time of its first sample, in seconds."""
+    """Captured audio in STREAM_FORMAT; `captured_at` is the monotonic time of its first sample, in seconds.
+
+    `lost_s` of sound before it were heard by nobody: the device, or we, did not keep up.
+    """
 
     data: bytes
     captured_at: float
+    lost_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from satellite.core.audio import FRAME_SAMPLES, RATE_HZ, AudioChunk, CaptureBlock
+from satellite.core.backlog import Dropped
 from satellite.core.framing import Framer
 from satellite.core.gate import EndReason, GateEvent, UtteranceAudio, UtteranceEnded, UtteranceStarted, VadGate
 from satellite.ports import Clock, Detector
@@ -11,6 +12,9 @@ from satellite.ports import Clock, Detector
 FRAME_S = FRAME_SAMPLES / RATE_HZ
 SLEPT_S = 5.0
 """Sound that comes this much later than it should does not go on with what was said: the machine slept."""
+
+TORN_S = 0.2
+"""More missing sound than that lies between two things that were said, not within one."""
 
 
 class UtteranceSink(Protocol):
@@ -21,6 +25,9 @@ class UtteranceSink(Protocol):
 
     def audio(self, chunk: AudioChunk) -> None:
         """The next audio of the open utterance."""
+
+    def audio_dropped(self, dropped: Dropped) -> None:
+        """Audio of the open utterance was lost in the device."""
 
     def utterance_ended(self, utterance_id: str, end_s: float, reason: EndReason) -> None:
         """The utterance's audio is complete; speech ended at this time."""
@@ -62,6 +69,8 @@ class Hearing:
         at = block.captured_at
         if at - self._position_s - FRAME_S > SLEPT_S:
             self.end(EndReason.DEVICE_LOST)
+        if block.lost_s:
+            self._skip(block.lost_s)
         for frame in self._framer.push(block.data):
             if self._release_at is not None and at >= self._release_at:
                 self._release_at = None
@@ -71,6 +80,14 @@ class Hearing:
             self._handle(self._gate.push(frame, self._detector.probability(frame)))
             at += FRAME_S
         self._send()
+
+    def _skip(self, lost_s: float) -> None:
+        """So much of what was said never came; what comes now does not join what was left over."""
+        self._framer.reset()
+        if self._utterance_id:
+            self._sink.audio_dropped(Dropped(self._utterance_id, round(lost_s * RATE_HZ)))
+        elif lost_s > TORN_S:
+            self.end(EndReason.DEVICE_LOST)  # what was kept for a pre-roll is not what comes before
 
     def suppress(self) -> None:
         """Hear nothing; an open utterance ends."""

@@ -114,6 +114,11 @@ class SpeechIntake:
         self._push(Piece(Passage(None, ""), pcm, rate_hz))
         return True
 
+    @property
+    def rate_hz(self) -> int:
+        """Rate of the oldest piece; only when not empty."""
+        return self._pieces[0].rate_hz
+
     def pop(self) -> Piece:
         """Take the oldest piece; only when not empty."""
         piece = self._pieces.popleft()

@@ -169,6 +169,8 @@ class Listener:
         if not self._has_flown:
             self._has_flown = True
             self._parts.backoff.connected(self._parts.clock.monotonic())
+            if self._last_failure is not None:
+                log.info("microphone: works again")
             self._last_failure = None
             self._report.microphone_works()
         self.counters.last_block_at = self._parts.clock.monotonic()

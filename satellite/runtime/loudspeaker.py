@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from satellite.core.audio import SAMPLE_BYTES, AudioFormat
+from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioFormat
 from satellite.ports import PlaybackSink
 from satellite.runtime.intake import Passage, Piece
 from satellite.runtime.volume import scale
@@ -38,6 +38,8 @@ class Loudspeaker:
         self._rate_hz: int | None = None
         self._heard: Passage | None = None
         self._is_sounding = False
+        self.has_failed = False
+        """True from a failure of the device until it is seen to work."""
         self.volume_percent = 80
         self.parts = 0
         """Handed over so far."""
@@ -65,6 +67,16 @@ class Loudspeaker:
             self.parts += 1
             self._hears(piece.passage)
 
+    async def prepare(self, rate_hz: int) -> None:
+        """Open the device before anything is heard: one that hangs in that must not keep the microphone waiting."""
+        await self._sink.open(AudioFormat(rate_hz))
+        self._rate_hz = rate_hz
+
+    async def retry(self) -> None:
+        """Open a device that failed, to see whether it is back."""
+        await self.prepare(RATE_HZ)
+        self._works()
+
     async def drain(self) -> None:
         """Return when everything was heard."""
         if self.is_open:
@@ -78,11 +90,10 @@ class Loudspeaker:
             await self._sink.clear()
         self._end("cut", unheard_ms)
 
-    async def fail(self) -> None:
-        """The device failed: let go of it, and tell what was being heard as cut."""
-        unheard_ms = self._sink.queued_s * 1000
-        await self.close()
-        self._end("cut", unheard_ms)
+    def fail(self) -> None:
+        """The device failed: what was being heard is told as cut. It is to be closed."""
+        self.has_failed = True
+        self._end("cut", self._sink.queued_s * 1000)
 
     def end(self) -> None:
         """The run is over, all of it was heard."""
@@ -94,11 +105,9 @@ class Loudspeaker:
         await self._sink.close()
 
     async def _open(self, rate_hz: int) -> None:
-        if self._rate_hz == rate_hz:
-            return
-        await self.drain()
-        await self._sink.open(AudioFormat(rate_hz))
-        self._rate_hz = rate_hz
+        if self._rate_hz != rate_hz:
+            await self.drain()
+            await self.prepare(rate_hz)
 
     def _sounds(self) -> None:
         if not self._is_sounding:
@@ -111,9 +120,13 @@ class Loudspeaker:
         if self._heard is passage:
             return
         self._heard = passage
-        self._report.speaker_works()
+        self._works()
         if passage.language:
             self._report.speech_event("started", passage, passage.announced_ms)
+
+    def _works(self) -> None:
+        self.has_failed = False
+        self._report.speaker_works()
 
     def _end(self, outcome: str, unheard_ms: float) -> None:
         self._tell_end(outcome, unheard_ms)

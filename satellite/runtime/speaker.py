@@ -27,12 +27,13 @@ class SpeakerSettings:
 
     `jitter_s` of it are gathered before it begins; it is over when the device has run dry and no more has come.
     `limit_s` bounds what may wait: beyond it the rest of that speech is refused. The device is given back after
-    `idle_close_s`.
+    `idle_close_s`; one that failed is tried each `retry_s`, so that it is known to be back before it is needed.
     """
 
     jitter_s: float = 0.2
     idle_close_s: float = 10.0
     limit_s: float = 60.0
+    retry_s: float = 3.0
 
 
 class Speaker:
@@ -124,8 +125,27 @@ class Speaker:
         """Wait until there is something to be heard; give the device back when that takes long."""
         while self._intake.is_done:
             self._silent.set()
-            if not await self._more(self._settings.idle_close_s if self._loudspeaker.is_open else None):
+            if await self._more(self._patience_s()):
+                continue
+            if self._loudspeaker.has_failed:
+                await self._try_device()
+            else:
                 await self._loudspeaker.close()
+
+    def _patience_s(self) -> float | None:
+        """How long nothing may come before something is done about the device."""
+        if self._loudspeaker.has_failed:
+            return self._settings.retry_s
+        return self._settings.idle_close_s if self._loudspeaker.is_open else None
+
+    async def _try_device(self) -> None:
+        """See whether the loudspeaker is back."""
+        try:
+            await self._loudspeaker.retry()
+        except DeviceError as error:
+            self._report.speaker_failed(str(error))
+        else:
+            log.info("speaker: the loudspeaker is back")
 
     async def _take_turn(self) -> None:
         """One run of sound: from the first piece to the drained device, or until it is cut."""
@@ -134,6 +154,7 @@ class Speaker:
         try:
             async with asyncio.timeout(None) as self._turn:
                 if await self._fill():
+                    await self._loudspeaker.prepare(self._intake.rate_hz)
                     self._floor.speech_waiting()
                     await self._floor_is_ours()
                     await self._play()
@@ -143,12 +164,18 @@ class Speaker:
         except DeviceError as error:
             log.warning("speaker: %s", error)
             self._intake.drop()
-            await self._loudspeaker.fail()
+            self._loudspeaker.fail()
             self._report.speaker_failed(str(error))
         finally:
             self._turn = None
             self.is_waiting_for_floor = False
         self._intake.passage_ended()
+        self._give_back_floor()
+        if self._loudspeaker.has_failed:
+            await self._loudspeaker.close()
+
+    def _give_back_floor(self) -> None:
+        """The microphone may hear again; before a failed device is let go of, for that takes its time."""
         if self._may_start.is_set():
             self._floor.playback_drained()
         else:

@@ -145,7 +145,10 @@ class Standing:
         known = self._problems.get("audio_lost")
         since = self._moments.now() if known is None else known.since
         message = f"{self.lost_ms / 1000:.1f} s of speech were lost since the start"
-        hint = "the link to the voice service broke with audio on its way, or for longer than voice.outage_buffer_s"
+        hint = (
+            "the link to the voice service broke with audio on its way or for longer than voice.outage_buffer_s, "
+            "or the microphone or this machine did not keep up"
+        )
         self._problems["audio_lost"] = _Problem("audio_lost", message, hint, since)
 
     def _show(self) -> None:

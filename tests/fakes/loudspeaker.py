@@ -30,6 +30,7 @@ class ScriptedSink:
         self.write_fails: DeviceError | None = None
         self.open_s = 0.0
         self.drain_s = 0.0
+        self.close_s = 0.0
         self._rate_hz: int | None = None
         self._busy_until = 0.0
 
@@ -71,6 +72,7 @@ class ScriptedSink:
             last.pcm = last.pcm[: len(last.pcm) - round(unheard_s * last.rate_hz) * SAMPLE_BYTES]
 
     async def close(self) -> None:
+        await asyncio.sleep(self.close_s)
         if self._rate_hz is not None:
             self.closed_at.append(self._now())
         self._rate_hz = None

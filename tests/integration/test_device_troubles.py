@@ -17,6 +17,7 @@ import pytest
 from satellite.adapters import alsa, devicehandle, devicemain, portaudio
 from satellite.adapters.clock import SystemClock
 from satellite.adapters.devices import make_capture, make_playback
+from satellite.adapters.deviceside import Order
 from satellite.adapters.sound import CaptureSettings, PlaybackSettings
 from satellite.core.audio import AudioFormat
 from satellite.errors import DeviceError, LocalMisuse
@@ -327,15 +328,16 @@ async def test_no_further_process_is_started_while_too_many_cannot_be_ended(
 
 
 def test_a_process_that_was_left_alone_before_it_began_ends_at_once() -> None:
-    order = {"direction": "capture", "driver": "alsa", "device": "default", "rate_hz": 16_000, "channels": 1}
+    order = Order("capture", "alsa", "default", 16_000, 1)
     nobody = str(2**22)
-    command = [sys.executable, "-m", devicemain.__name__, nobody, "0", json.dumps(order)]
+    command = [sys.executable, "-m", devicemain.__name__, nobody, "0", *order.arguments()]
     assert subprocess.run(command, cwd=DRIVERS.parents[2], check=False, timeout=30).returncode == 0
 
 
 KILLED = """
 import asyncio, os, signal
 from satellite.adapters.clock import SystemClock
+from satellite.adapters.deviceside import Order
 from satellite.adapters.devices import make_capture
 from satellite.adapters.sound import CaptureSettings
 async def main():

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from satellite.adapters.clock import SystemClock
-from satellite.adapters.conversion import DeviceFormat, from_16_bit, spread_channels
+from satellite.adapters.conversion import from_16_bit, spread_channels
 from satellite.adapters.devices import make_capture, make_playback
-from satellite.adapters.sound import CaptureSettings, PlaybackSettings
+from satellite.adapters.sound import CaptureSettings, DeviceFormat, PlaybackSettings
 from satellite.core.audio import BLOCK_SAMPLES, AudioFormat
 from satellite.errors import DeviceError, MediaError, SatelliteError
 from tests.fakes.sound import VOICES, Heard, needs_voices, read_wav, samples_of, snr_db, tone, write_wav

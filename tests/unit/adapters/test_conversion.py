@@ -6,7 +6,6 @@ import pytest
 
 from satellite.adapters.conversion import (
     CaptureConversion,
-    DeviceFormat,
     PlaybackConversion,
     amplify,
     from_16_bit,
@@ -14,6 +13,7 @@ from satellite.adapters.conversion import (
     spread_channels,
     to_16_bit,
 )
+from satellite.adapters.sound import DeviceFormat
 from satellite.errors import DeviceError
 from tests.fakes.sound import level_db, snr_db, tone
 

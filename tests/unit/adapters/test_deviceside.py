@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from satellite.adapters import devicewire
-from satellite.adapters.conversion import DeviceFormat
-from satellite.adapters.deviceside import Queue, Recorder, wait
+from satellite.adapters.deviceside import Order, Queue, Recorder, wait
 from satellite.adapters.devicewire import Kind, Packet, Wire
+from satellite.adapters.sound import DeviceFormat, Direction
 
 MONO = DeviceFormat(16_000)
 PACKET = b"\1\0" * 1_600
@@ -32,6 +32,12 @@ def ends() -> Iterator[Ends]:
     yield made
     made.satellite.close()
     made.device.close()
+
+
+@pytest.mark.parametrize("direction", ["capture", "playback"])
+def test_an_order_is_understood_as_it_was_given(direction: Direction) -> None:
+    order = Order(direction, "alsa", "plughw:CARD=a b,DEV=0", 48_000, 2)
+    assert Order.parsed(order.arguments()) == order
 
 
 def gaps(packets: list[Packet]) -> list[float]:

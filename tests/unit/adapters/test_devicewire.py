@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from satellite.adapters import devicewire
-from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.devicewire import Kind, Wire
+from satellite.adapters.sound import DeviceFormat
 
 
 @pytest.fixture

@@ -3,17 +3,12 @@
 import pytest
 
 from satellite.adapters.playhead import Playhead
-from tests.fakes.virtual_time import VirtualClock
 
 
-async def test_sound_goes_on_behind_sound_and_begins_now_after_a_pause() -> None:
+def test_sound_goes_on_behind_sound_and_begins_now_after_a_pause() -> None:
     now = [100.0]
 
-    class Clock(VirtualClock):
-        def monotonic(self) -> float:
-            return now[0]
-
-    playhead = Playhead(Clock())
+    playhead = Playhead(lambda: now[0])
     assert playhead.remaining_s() == 0.0
     playhead.moved(0.5)
     playhead.moved(0.5)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from satellite.adapters.conversion import DeviceFormat
 from satellite.adapters.riff import FORMAT_EXTENSIBLE, UNKNOWN_BYTES, WavHeader, WavWriter, read_header
+from satellite.adapters.sound import DeviceFormat
 from satellite.core.audio import AudioFormat
 from satellite.errors import MediaError
 from tests.fakes.sound import read_wav

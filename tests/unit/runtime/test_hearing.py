@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from satellite.core.audio import RATE_HZ, AudioChunk, CaptureBlock
+from satellite.core.backlog import Dropped
 from satellite.core.gate import EndReason, GateSettings, VadGate
 from satellite.runtime.hearing import Hearing
 from tests.fakes.room import LOUD, LoudDetector, Room
@@ -35,6 +36,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.utterances: list[Utterance] = []
+        self.lost_samples = 0
 
     def utterance_started(self, utterance_id: str, start_s: float, onset_s: float) -> None:
         assert all(utterance.reason is not None for utterance in self.utterances), "two at a time"
@@ -44,6 +46,10 @@ class Sink:
         assert chunk.utterance_id == self.utterances[-1].id
         assert self.utterances[-1].reason is None, "audio after the end"
         self.utterances[-1].chunks.append(chunk)
+
+    def audio_dropped(self, dropped: Dropped) -> None:
+        assert dropped.utterance_id == self.utterances[-1].id
+        self.lost_samples += dropped.samples
 
     def utterance_ended(self, utterance_id: str, end_s: float, reason: EndReason) -> None:
         assert utterance_id == self.utterances[-1].id
@@ -59,12 +65,15 @@ class Play:
         self.hearing = Hearing(VadGate(gate), LoudDetector(), self.clock, lambda: f"u{next(numbers)}", self.sink)
         self.at = asyncio.get_running_loop().time()
 
-    async def listen(self, seconds: float) -> None:
-        """Blocks of 100 ms arrive as they end."""
+    async def listen(self, seconds: float, lost_s: float = 0.0) -> None:
+        """Blocks of 100 ms arrive as they end; before the first of them something is missing."""
+        await asyncio.sleep(lost_s)
+        self.at += lost_s
         for _ in range(round(seconds * 10)):
             await asyncio.sleep(0.1)
-            self.hearing.block(CaptureBlock(self.room.sound(self.at, 1600), self.at))
+            self.hearing.block(CaptureBlock(self.room.sound(self.at, 1600), self.at, lost_s))
             self.at += 0.1
+            lost_s = 0.0
 
     def wall(self, seconds: float) -> object:
         """The wall clock, so many seconds after the beginning, to a tenth of a frame."""
@@ -284,3 +293,37 @@ async def test_half_a_frame_from_before_an_end_does_not_shift_what_comes_afterwa
     await play.listen(0.5)
     (heard,) = play.sink.utterances
     assert heard.audio == LOUD * 8000
+
+
+@virtual
+async def test_sound_lost_in_an_utterance_is_told_and_the_times_stay_true() -> None:
+    play = Play()
+    play.room.speak(5.0, in_s=1.0)
+    await play.listen(3)
+    await play.listen(5, lost_s=0.7)
+    (heard,) = play.sink.utterances
+    assert play.sink.lost_samples == round(0.7 * RATE_HZ)
+    torn = [chunk for chunk in heard.chunks if chunk.start_s > play.clock.wall_s + 3.0 + 0.6]
+    assert torn[0].start_s == play.wall(3.7)
+    assert heard.end_s == play.wall(6.0)
+
+
+@virtual
+async def test_what_was_heard_before_a_long_gap_is_no_pre_roll() -> None:
+    play = Play()
+    play.room.speak(2.0, in_s=4.1)
+    await play.listen(3)
+    await play.listen(4, lost_s=1.0)
+    (heard,) = play.sink.utterances
+    assert heard.start_s == play.wall(4.0), "all that came since the gap, and nothing from before"
+    assert play.sink.lost_samples == 0
+
+
+@virtual
+async def test_what_was_heard_before_a_short_gap_stays_the_pre_roll() -> None:
+    play = Play()
+    play.room.speak(2.0, in_s=4.1)
+    await play.listen(3)
+    await play.listen(4, lost_s=0.1)
+    (heard,) = play.sink.utterances
+    assert heard.start_s == play.wall(3.7)

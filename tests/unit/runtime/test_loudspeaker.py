@@ -148,8 +148,22 @@ async def test_a_device_that_does_not_open_was_never_heard() -> None:
     play.sink.open_fails = DeviceError("busy")
     with pytest.raises(DeviceError):
         await play.loudspeaker.sound(piece(speech(), 1.0))
-    await play.loudspeaker.fail()
-    assert (play.story, play.loudspeaker.is_open) == ([], False)
+    play.loudspeaker.fail()
+    assert (play.story, play.loudspeaker.is_open, play.loudspeaker.has_failed) == ([], False, True)
+
+
+@virtual
+async def test_a_device_that_failed_is_back_when_it_opens() -> None:
+    play = Play()
+    play.loudspeaker.fail()
+    play.sink.open_fails = DeviceError("still busy")
+    with pytest.raises(DeviceError):
+        await play.loudspeaker.retry()
+    assert play.loudspeaker.has_failed
+    play.sink.open_fails = None
+    await play.loudspeaker.retry()
+    assert (play.loudspeaker.is_open, play.loudspeaker.has_failed) == (True, False)
+    assert [what for _, what in play.story] == ["works"]
 
 
 @virtual
@@ -159,8 +173,9 @@ async def test_a_device_that_fails_while_it_plays() -> None:
     play.sink.write_fails = DeviceError("pulled out")
     with pytest.raises(DeviceError):
         await play.loudspeaker.sound(piece(passage, 0.5))
-    await play.loudspeaker.fail()
+    play.loudspeaker.fail()
     assert play.story[-2:] == [(0.3, "cut u1 400"), (0.3, "silence")]
+    await play.loudspeaker.close()
     assert play.sink.closed_at == [pytest.approx(1000.3)]
 
 

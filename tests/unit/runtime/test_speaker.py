@@ -190,7 +190,7 @@ async def test_an_idle_device_is_given_back() -> None:
         assert play.sink.closed_at == [pytest.approx(1020, abs=0.3)]
         play.speak(1.0, "Drei.")
         await pass_time(5)
-        assert play.sink.opened == [16_000, 16_000]
+        assert len(play.sink.closed_at) == 1
 
 
 @virtual
