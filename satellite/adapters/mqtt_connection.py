@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 from paho.mqtt.client import Client as PahoClient
@@ -83,6 +83,7 @@ class MqttConnection:
         self._will = will
         self._is_version_5 = is_version_5
         self._client: _Client | None = None
+        self._arrived = FairQueue(INCOMING_MESSAGES_MAX)
 
     async def open(self) -> None:
         """Connect. Raises BrokerError (ProtocolRefusedError when an older MQTT may do)."""
@@ -136,7 +137,9 @@ class MqttConnection:
         """What arrives, until the connection is lost: then raises BrokerError."""
         try:
             async for message in self._opened.messages:
-                yield Incoming(message.topic.value, bytes(message.payload), message.retain)
+                yield _incoming(message)
+                while not self._arrived.empty():  # each round of the library's costs a task
+                    yield _incoming(self._arrived.get_nowait())
         except aiomqtt.MqttError as error:
             raise self._explained(error.__cause__ or error) from error
 
@@ -169,7 +172,7 @@ class MqttConnection:
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
-            queue_type=FairQueue,
+            queue_type=cast("type[FairQueue]", lambda maxsize: self._arrived),  # noqa: ARG005 - theirs
             max_queued_incoming_messages=INCOMING_MESSAGES_MAX,
             properties=_connect_properties() if self._is_version_5 else None,
             tls_context=context,
@@ -356,3 +359,7 @@ def _is_failure(answer: int | ReasonCode) -> bool:
 def _plain(error: BaseException) -> str:
     """The library's own words, short and on one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _incoming(message: aiomqtt.Message) -> Incoming:
+    return Incoming(message.topic.value, bytes(message.payload), message.retain)
