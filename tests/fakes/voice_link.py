@@ -135,7 +135,7 @@ class Way:
         """How far the times of concluded text lie from those of the labels, from that moment of the recording on."""
         labels = json.loads((DATA / "demo.labels.json").read_text())["sentences"]
         words = [word for sentence in labels for word in sentence["words"]]
-        off = []
+        off: list[float] = []
         for segment in self.heard.text():
             start_ms = (segment.start_s - SPOKEN_AT_S) * 1000
             first = segment.text.split()[0]
@@ -148,36 +148,45 @@ class Way:
 @asynccontextmanager
 async def way(certificates: Path | None = None, outage_s: float = 30.0) -> AsyncIterator[Way]:
     """Everything running; the relay lies between the driver and the service's WebSocket."""
-    settings = EmulatorSettings(
-        recording=DATA / "demo.wav",
-        labels=DATA / "demo.labels.json",
-        speech="tones",
-        limits=Limits(jitter_ms=40.0),
-        tls_cert=None if certificates is None else certificates / "server.crt",
-        tls_key=None if certificates is None else certificates / "server.key",
-    )
     tls = None if certificates is None else ssl.create_default_context(cafile=certificates / "ca.crt")
-    async with DeepLEmulator(settings) as emulator, relay(emulator.socket_port) as between:
-        emulator._service.streaming_url = emulator._service.streaming_url.replace(
-            f":{emulator.socket_port}/", f":{between.port}/"
+    async with relay(0) as between:
+        settings = EmulatorSettings(
+            advertised=f"127.0.0.1:{between.port}",
+            recording=DATA / "demo.wav",
+            labels=DATA / "demo.labels.json",
+            speech="tones",
+            limits=Limits(jitter_ms=40.0),
+            tls_cert=None if certificates is None else certificates / "server.crt",
+            tls_key=None if certificates is None else certificates / "server.key",
         )
-        backlog = Backlog(round(outage_s * RATE_HZ))
-        heard = Heard()
-        options = DeepLOptions.model_validate({"api_key": emulator.api_key, "base_url": emulator.base_url})
+        async with DeepLEmulator(settings) as emulator:
+            between.target_port = emulator.socket_port
+            async with _driven(emulator, between, tls, outage_s) as run:
+                yield run
 
-        def make_session(waiting: Backlog) -> BackendSession:
-            setup = SessionSetup(waiting, PcmEncoder(), "en", ("de",), None, None, 60.0)
-            return DeepLSession(options, setup)
 
-        clock = SystemClock()
-        parts = UplinkParts(
-            backlog=backlog,
-            make_session=make_session,
-            make_link=lambda session, on_event: SessionDriver(session, on_event, clock, tls),
-            backoff=cloud_backoff(),
-            clock=clock,
-            new_id=new_id,
-        )
-        uplink = Uplink(parts, heard)
-        async with running(uplink.run):
-            yield Way(emulator, between, uplink, heard)
+@asynccontextmanager
+async def _driven(
+    emulator: DeepLEmulator, between: Relay, tls: ssl.SSLContext | None, outage_s: float
+) -> AsyncIterator[Way]:
+    """The satellite's side."""
+    backlog = Backlog(round(outage_s * RATE_HZ))
+    heard = Heard()
+    options = DeepLOptions.model_validate({"api_key": emulator.api_key, "base_url": emulator.base_url})
+
+    def make_session(waiting: Backlog) -> BackendSession:
+        setup = SessionSetup(waiting, PcmEncoder(), "en", ("de",), None, None, 60.0)
+        return DeepLSession(options, setup)
+
+    clock = SystemClock()
+    parts = UplinkParts(
+        backlog=backlog,
+        make_session=make_session,
+        make_link=lambda session, on_event: SessionDriver(session, on_event, clock, tls),
+        backoff=cloud_backoff(),
+        clock=clock,
+        new_id=new_id,
+    )
+    uplink = Uplink(parts, heard)
+    async with running(uplink.run):
+        yield Way(emulator, between, uplink, heard)
