@@ -27,8 +27,9 @@ from bench.kernel_unplug.image import ROOT, ImageError, ready
 from bench.kernel_unplug.machine import Machine, MachineError, running
 
 PARTS = ("satellite", "systemd", "bench", "tests/__init__.py", "tests/fakes")
-BOOT_WITHIN_S = 400.0
-NEWS_WITHIN_S = 240.0
+BOOT_WITHIN_S = 600.0
+NEWS_WITHIN_S = 900.0
+"""Generous: the guest has its own clock for what must be quick, and a busy host makes it slow."""
 TRIALS = ("microphone", "loudspeaker", "speakerphone")
 
 
@@ -41,7 +42,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="kernel-unplug-") as name:
             directory = Path(name)
             program = _packed(directory / "program.tar")
-            with running(image, program, directory, args.cpus) as machine:
+            with running(image, program, directory) as machine:
                 return _serve(machine, args)
     except (ImageError, MachineError) as error:
         print(error, file=sys.stderr)
@@ -55,7 +56,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--driver", choices=["alsa", "portaudio"], default="alsa")
     parser.add_argument("--trial", action="append", choices=TRIALS, help="only this one (repeatable)")
     parser.add_argument("--seed", type=int, default=1, help="for how long a card stays away")
-    parser.add_argument("--cpus", type=int, default=2, help="of the guest")
     parser.add_argument("--cache", type=Path, default=cache, help=f"where the guest's disk is kept (default: {cache})")
     return parser.parse_args()
 

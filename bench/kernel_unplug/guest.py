@@ -113,15 +113,16 @@ def _excess(held: Holdings, before: Holdings) -> str:
 
 
 def _row(number: str, cycle: Cycle | None, holdings: Holdings) -> str:
-    figures = " " * 41
+    figures = " " * 50
     if cycle is not None:
         sounded = "" if cycle.sounded_s is None else f"{cycle.sounded_s:.1f}"
-        figures = f"{cycle.told_s:8.1f}{cycle.away_s:8.1f}{cycle.cpu_share * 100:7.0f}{cycle.back_s:8.1f}{sounded:>10}"
+        cpu = f"{cycle.cpu_share * 100:7.0f}{cycle.calm_share * 100:8.0f}"
+        figures = f"{cycle.told_s:8.1f}{cycle.away_s:8.1f}{cpu}{cycle.back_s:8.1f}{sounded:>11}"
     held = f"{holdings.processes:11}{holdings.threads:9}{len(holdings.descriptors):13}{holdings.deleted:9}"
     return f"{number:>5}{figures}{held}"
 
 
-HEADING = "cycle  told s  away s  CPU %  back s  sounded s  processes  threads  descriptors  deleted"
+HEADING = "cycle  told s  away s  CPU %  calm %  back s  sounded s  processes  threads  descriptors  deleted"
 
 
 if __name__ == "__main__":

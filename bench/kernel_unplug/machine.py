@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 from bench.kernel_unplug.image import Image
 
 MEMORY_MB = 1024
+INSTRUCTION_CLOCK = "shift=0,sleep=on"
+"""The guest's clock counts a nanosecond for each instruction, and goes on in real time while there is nothing to do: a
+small board's speed whatever else this machine does, so that its seconds and shares of a processor mean something."""
 SOCKET_WITHIN_S = 20.0
 MONITOR_WITHIN_S = 30.0
 USB_CARD = "card"
@@ -104,11 +107,11 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running(image: Image, program: Path, directory: Path, cpus: int) -> Iterator[Machine]:
+def running(image: Image, program: Path, directory: Path) -> Iterator[Machine]:
     """A machine on a throw-away copy of the image with `program` (a tar) as second disk; ended in every case."""
     with (directory / "qemu.log").open("wb") as log:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", *_qemu(image, program, directory, cpus)],
+            ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", *_qemu(image, program, directory)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -124,10 +127,11 @@ def running(image: Image, program: Path, directory: Path, cpus: int) -> Iterator
         process.wait()
 
 
-def _qemu(image: Image, program: Path, directory: Path, cpus: int) -> list[str]:
+def _qemu(image: Image, program: Path, directory: Path) -> list[str]:
     append = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet"
     return [
-        *("qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", str(cpus), "-m", str(MEMORY_MB)),
+        *("qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", str(MEMORY_MB)),
+        *("-icount", INSTRUCTION_CLOCK),
         *("-nodefaults", "-display", "none", "-no-reboot"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", append),
         *("-drive", f"file={image.disk},if=virtio,format=qcow2,snapshot=on,cache=unsafe"),

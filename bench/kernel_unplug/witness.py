@@ -23,6 +23,7 @@ START_WITHIN_S = 120.0
 STOP_WITHIN_S = 60.0
 SETTLE_WITHIN_S = 20.0
 """Longer than session and loudspeaker are kept open without use."""
+MOMENT_S = 0.2
 WORKERS = 2
 """The loop's pool of threads for short blocking calls grows by one whenever two of them coincide, and has a bound."""
 JOURNAL_LINES = 40
@@ -97,11 +98,14 @@ class Service:
         await asyncio.sleep(SETTLE_WITHIN_S)
         return self.holdings()
 
-    async def cpu_share(self, seconds: float) -> float:
-        """Share of one processor that it uses from now on, for so long."""
-        began_at, used_s = time.monotonic(), _cpu_s()
-        await asyncio.sleep(seconds)
-        return (_cpu_s() - used_s) / (time.monotonic() - began_at)
+    async def cpu_shares(self, seconds: float) -> list[float]:
+        """Share of one processor that it uses from now on, for so long, in each of the moments of it."""
+        shares = []
+        for _ in range(max(2, int(seconds / MOMENT_S))):
+            began_at, used_s = time.monotonic(), _cpu_s()
+            await asyncio.sleep(MOMENT_S)
+            shares.append((_cpu_s() - used_s) / (time.monotonic() - began_at))
+        return shares
 
 
 class Witness:
