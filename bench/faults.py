@@ -87,7 +87,9 @@ async def _one(args: argparse.Namespace) -> None:
     seed = args.seed * 1000 + args.rig
     keeps_process = args.rig == 0 and args.rigs > 1
     has_clock = libfaketime() is not None and not keeps_process
-    kinds = args.kinds.split(",") if args.kinds else possible(has_mounts=can_mount(), has_clock=has_clock)
+    kinds = possible(has_mounts=can_mount(), has_clock=has_clock)
+    if args.kinds:
+        kinds = [kind for kind in args.kinds.split(",") if kind in kinds]
     if keeps_process:
         kinds = [kind for kind in kinds if not kind.startswith(("daemon_killed", "daemon_restarted"))]
     options = RigOptions(seed=seed, has_clock=has_clock)

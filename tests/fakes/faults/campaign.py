@@ -56,8 +56,8 @@ class Struck:
     """Of what was lost on the way: when it was spoken, and ms."""
     told_lost_ms: int = 0
     """What the satellite said was lost, of utterances that began up to the next fault."""
-    misdated: set[str] = field(default_factory=set)
-    """Utterances whose words have times that are not when they were spoken."""
+    misdated: dict[str, float] = field(default_factory=dict)
+    """Utterances with words whose times are not when they were spoken, and by how many seconds they are late."""
     complaint: str = ""
 
     def gap(self, spoken_s: float, milliseconds: int) -> None:
@@ -151,14 +151,15 @@ class Campaign:
         if got.at_s - spoken_s < CAUGHT_UP_S:
             self._caught_up.set()
         guilty = self._guilty(spoken_s)
-        if guilty is not None and self._error_s(got.body["start"], spoken_s) > MISDATED_S:
-            guilty.misdated.add(got.body["utterance_id"])
+        late_s = self._late_s(got.body["start"], spoken_s)
+        if guilty is not None and abs(late_s) > MISDATED_S:
+            guilty.misdated[got.body["utterance_id"]] = round(late_s, 2)
 
-    def _error_s(self, told: str, spoken_s: float) -> float:
-        """How far a time that was told is from the moment; the wall clock may have been set just now."""
+    def _late_s(self, told: str, spoken_s: float) -> float:
+        """How much later than the moment a time is that was told; the wall clock may have been set just now."""
         wall_s = unix_s(told) - (time.time() - time.monotonic())
         aheads_s = (self._rig.ahead_s(spoken_s), self._rig.ahead_s(spoken_s - 2.0), self._rig.ahead_s())
-        return min(abs(wall_s - ahead_s - spoken_s) for ahead_s in aheads_s)
+        return min((wall_s - ahead_s - spoken_s for ahead_s in aheads_s), key=abs)
 
     async def settle(self) -> None:
         """Wait until what is published was just spoken: nothing waits any more."""
@@ -254,7 +255,7 @@ class Campaign:
             if struck.lost.in_flight_ms > IN_FLIGHT_S * 1000:
                 struck.complaint = struck.complaint or f"{struck.lost.in_flight_ms} ms of speech lost on the way"
             if len(struck.misdated) > KINDS[struck.kind].misdates:
-                struck.complaint = struck.complaint or f"{len(struck.misdated)} utterances with wrong times"
+                struck.complaint = struck.complaint or f"times are late by {list(struck.misdated.values())} s"
             if struck.complaint:
                 outcome.complaints.append(f"seed {self._seed} fault {struck.index} {struck.kind}: {struck.complaint}")
         for segment in outcome.verdict.lost:
@@ -281,7 +282,7 @@ def as_json(outcome: Outcome) -> dict[str, object]:
     return {
         "seed": outcome.seed,
         "exit_code": outcome.exit_code,
-        "faults": [asdict(struck) | {"misdated": len(struck.misdated)} for struck in outcome.faults],
+        "faults": [asdict(struck) for struck in outcome.faults],
         "sent": verdict.sent,
         "said_again": verdict.said_again,
         "published": verdict.published,

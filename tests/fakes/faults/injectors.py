@@ -31,7 +31,7 @@ class Kind:
     deafens: bool = False
     """Sound of its time is not captured, or lost with the process: neither the ring nor a socket ever had it."""
     misdates: int = 0
-    """Utterances that may have wrong times for it."""
+    """Utterances that may have wrong times for it: a FIFO gives out after a pause what it held before."""
     bunches: bool = False
     """Chunks that were sent in time arrive too close together, and the service complains."""
 
@@ -316,8 +316,8 @@ KINDS: dict[str, Kind] = {
     "broker_half_open": Kind(broker_half_open, 2),
     "broker_denies": Kind(broker_denies, 1),
     "disk_full": Kind(disk_full, 2, needs_mounts=True),
-    "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True),
-    "microphone_gone": Kind(microphone_gone, 2, deafens=True),
+    "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True, misdates=1),
+    "microphone_gone": Kind(microphone_gone, 2, deafens=True, misdates=1),
     "clock_jump": Kind(clock_jump, 2, needs_clock=True, misdates=1),
     "daemon_stopped": Kind(daemon_stopped, 3, deafens=True),
     "daemon_killed": Kind(daemon_killed, 3, deafens=True),

@@ -22,7 +22,7 @@ def _by_kind(faults: Sequence[dict[str, Any]]) -> list[str]:
         times = sorted(_recovery_s(fault) for fault in struck)
         deaf, ring = (_lost(struck, name) for name in ("deaf_ms", "ring_ms"))
         worst = max(fault["lost"]["in_flight_ms"] for fault in struck)
-        misdated = sum(fault["misdated"] for fault in struck)
+        misdated = sum(len(fault["misdated"]) for fault in struck)
         told = sum(fault["told_lost_ms"] for fault in struck)
         table.append(
             f"{kind:<30}{len(struck):>10}{times[len(times) // 2]:>10.1f}{times[-1]:>10.1f}"
