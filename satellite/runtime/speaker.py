@@ -125,13 +125,14 @@ class Speaker:
         """Wait until there is something to be heard; give the device back when that takes long."""
         while self._intake.is_done:
             self._silent.set()
-            if await self._more(self._patience_s()):
+            if await self._more(self._patience_s):
                 continue
             if self._loudspeaker.has_failed:
                 await self._try_device()
             else:
                 await self._loudspeaker.close()
 
+    @property
     def _patience_s(self) -> float | None:
         """How long nothing may come before something is done about the device."""
         if self._loudspeaker.has_failed:
@@ -156,7 +157,9 @@ class Speaker:
                 if await self._fill():
                     await self._loudspeaker.prepare(self._intake.rate_hz)
                     self._floor.speech_waiting()
-                    await self._floor_is_ours()
+                    self.is_waiting_for_floor = True
+                    await self._may_start.wait()
+                    self.is_waiting_for_floor = False
                     await self._play()
             self._loudspeaker.end()
         except TimeoutError:
@@ -170,22 +173,13 @@ class Speaker:
             self._turn = None
             self.is_waiting_for_floor = False
         self._intake.passage_ended()
-        self._give_back_floor()
-        if self._loudspeaker.has_failed:
-            await self._loudspeaker.close()
-
-    def _give_back_floor(self) -> None:
-        """The microphone may hear again; before a failed device is let go of, for that takes its time."""
+        # the microphone may hear again before a failed device is let go of, for that takes its time
         if self._may_start.is_set():
             self._floor.playback_drained()
         else:
             self._floor.speech_gone()
-
-    async def _floor_is_ours(self) -> None:
-        """Wait until whoever speaks has ended."""
-        self.is_waiting_for_floor = True
-        await self._may_start.wait()
-        self.is_waiting_for_floor = False
+        if self._loudspeaker.has_failed:
+            await self._loudspeaker.close()
 
     async def _fill(self) -> bool:
         """Let the jitter buffer fill, to ride out gaps of arrival; False when nothing comes out of the decoder."""
