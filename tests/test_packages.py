@@ -18,6 +18,7 @@ DISTRIBUTIONS = {
     "audioop": "audioop-lts",
     "av": "av",
     "msgpack": "msgpack",
+    "msgspec": "msgspec",
     "hypothesis": "hypothesis",
     "jsonschema": "jsonschema",
     "matplotlib": "matplotlib",
@@ -25,12 +26,9 @@ DISTRIBUTIONS = {
     "paho": "aiomqtt",
     "pocketsphinx": "pocketsphinx",
     "pyaudio": "pyaudio",
-    "pydantic": "pydantic",
-    "pydantic_core": "pydantic",
     "pytest": "pytest",
     "soxr": "soxr",
     "systemd": "systemd-python",
-    "typing_extensions": "pydantic",
     "webrtcvad": "webrtcvad-wheels",
     "websockets": "websockets",
     "yaml": "pyyaml",
@@ -107,7 +105,7 @@ def test_a_satellite_starts_without_any_extra() -> None:
 
 LIGHT = """
 import sys, satellite.cli
-sys.exit(sorted({"asyncio", "pydantic", "yaml", "ssl", "satellite.app"} & set(sys.modules)) or 0)
+sys.exit(sorted({"asyncio", "msgspec", "yaml", "ssl", "satellite.app"} & set(sys.modules)) or 0)
 """
 
 

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from satellite.adapters.detectors import make_detector
 from satellite.adapters.devices import make_capture
 from satellite.adapters.mqtt import MqttSettings, TlsSettings
@@ -103,7 +105,7 @@ def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
         username=mqtt.username,
         password=mqtt.password.get_secret_value() if mqtt.password else None,
         client_id=mqtt.client_id,
-        tls=TlsSettings(**mqtt.tls.model_dump()) if mqtt.tls else None,
+        tls=TlsSettings(**msgspec.structs.asdict(mqtt.tls)) if mqtt.tls else None,
         birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
         targets_max=targets_max,
     )

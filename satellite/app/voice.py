@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pydantic import BaseModel
+import msgspec
 
 from satellite.adapters.encoder import make_encoder
 from satellite.adapters.link import SessionDriver
@@ -11,6 +11,7 @@ from satellite.backends.registry import load as load_backend
 from satellite.config.model import Config
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
+from satellite.core.section import Section
 from satellite.ports import Clock, VoiceLink
 from satellite.runtime.settings import RuntimeSettings
 
@@ -21,7 +22,7 @@ class VoiceRoom:
     def __init__(self, config: Config, clock: Clock) -> None:
         self._voice = config.voice
         self._options = config.voice.options
-        self._backend: Backend[BaseModel] = load_backend(config.voice.backend)
+        self._backend: Backend[Section] = load_backend(config.voice.backend)
         self._clock = clock
 
     @property
@@ -53,12 +54,11 @@ class VoiceRoom:
 
     def objection(self, settings: RuntimeSettings) -> str | None:
         """Why the backend cannot work with these settings, None when it can."""
-        choice = self._voice.model_copy(
-            update={
-                "source_language": settings.source_language,
-                "target_languages": settings.target_languages,
-                "speech_language": settings.speech_language,
-            }
+        choice = msgspec.structs.replace(
+            self._voice,
+            source_language=settings.source_language,
+            target_languages=settings.target_languages,
+            speech_language=settings.speech_language,
         )
         findings = self._backend.check(self._options, choice)
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from pydantic import BaseModel
-
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
+from satellite.core.section import Section
 from satellite.errors import ErrorCategory
 
 # --- actions: what a session wants done ---------------------------------------------------------------------
@@ -282,7 +281,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
-OptionsT = TypeVar("OptionsT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=Section)
 
 
 @dataclass(frozen=True, slots=True)

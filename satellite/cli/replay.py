@@ -122,15 +122,13 @@ def verdict(printer: "Printer", cause: "StopCause | None") -> tuple[int, str | N
 
 def _for_replay(config: "Config", path: Path) -> "Config":
     """The same voice service and gate; the file for a microphone, and silence."""
+    from msgspec.structs import replace  # noqa: PLC0415 - loaded only when used
+
     audio = config.audio
-    source = audio.input.model_copy(update={"device": f"file:{path}", "channel": 0, "gain_db": 0.0})
-    sink = audio.output.model_copy(update={"device": "null"})
-    return config.model_copy(
-        update={
-            "audio": audio.model_copy(update={"input": source, "output": sink}),
-            "voice": config.voice.model_copy(update={"speech_language": None}),
-        }
-    )
+    source = replace(audio.input, device=f"file:{path}", channel=0, gain_db=0.0)
+    sink = replace(audio.output, device="null")
+    silent = replace(config.voice, speech_language=None)
+    return replace(config, audio=replace(audio, input=source, output=sink), voice=silent)
 
 
 def _lengths(paths: list[Path]) -> list[float]:

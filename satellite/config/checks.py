@@ -129,7 +129,7 @@ def _mqtt_tls(config: Config) -> Iterator[Finding]:
         yield Finding("mqtt.tls.cert_file", "needs mqtt.tls.key_file beside it")
     if tls.key_file is not None and tls.cert_file is None:
         yield Finding("mqtt.tls.key_file", "needs mqtt.tls.cert_file beside it")
-    for key in type(tls).model_fields:
+    for key in tls.__struct_fields__:
         name = getattr(tls, key)
         if name is not None:
             yield from _readable(f"mqtt.tls.{key}", name)

@@ -3,17 +3,14 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
+from msgspec import inspect
 
 from satellite.config.model import Config
+from satellite.core.section import Path, Secret, Section, fields_of
 
 KEY_CHARACTERS_MAX = 64
-
-Path = tuple[str | int, ...]
-"""Keys and list indexes from the root of the file down to a value."""
+"""Longer keys are not known here; in a message they end in an ellipsis."""
 
 
 def dotted(path: Path) -> str:
@@ -25,50 +22,48 @@ def dotted(path: Path) -> str:
     return text
 
 
-def _classes(annotation: Any) -> Iterator[type]:
-    """Every class named in an annotation, however it is wrapped."""
-    if isinstance(annotation, type):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _classes(argument)
+def _unwrapped(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """The types of a value without what is said about them and without null."""
+    if isinstance(kind, inspect.Metadata):
+        yield from _unwrapped(kind.type)
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _unwrapped(one)
+    else:
+        yield kind
 
 
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    return next((cls for cls in _classes(annotation) if issubclass(cls, BaseModel)), None)
+def _section_of(field: inspect.Field) -> type[Section] | None:
+    classes = (kind.cls for kind in _unwrapped(field.type) if isinstance(kind, inspect.StructType))
+    return next((cls for cls in classes if issubclass(cls, Section)), None)
 
 
-def section_at(path: Path) -> type[BaseModel] | None:
+def section_at(path: Path) -> type[Section] | None:
     """The section that the path names, None when it names a value or nothing."""
-    section: type[BaseModel] | None = Config
+    section: type[Section] | None = Config
     for part in path:
-        if section is None or part not in section.model_fields:
-            return None
-        section = _section_of(section.model_fields[str(part)].annotation)
+        field = fields_of(section).get(str(part)) if section is not None else None
+        section = _section_of(field) if field is not None else None
     return section
 
 
-def _field_at(path: Path) -> FieldInfo | None:
+def _field_at(path: Path) -> inspect.Field | None:
     section = section_at(path[:-1])
-    return section.model_fields.get(str(path[-1])) if section is not None else None
+    return fields_of(section).get(str(path[-1])) if section is not None else None
 
 
 def is_secret(path: Path) -> bool:
     """True for a field whose value must never be shown."""
     field = _field_at(path)
-    return field is not None and SecretStr in _classes(field.annotation)
+    kinds = _unwrapped(field.type) if field is not None else ()
+    return any(isinstance(kind, inspect.CustomType) and kind.cls is Secret for kind in kinds)
 
 
-def is_required(path: Path) -> bool:
-    """True for a field without a default."""
-    field = _field_at(path)
-    return field is not None and field.is_required()
-
-
-def _walk(section: type[BaseModel], path: Path) -> Iterator[Path]:
-    for name, field in section.model_fields.items():
+def _walk(section: type[Section], path: Path) -> Iterator[Path]:
+    for name, field in fields_of(section).items():
         here = (*path, name)
         yield here
-        nested = _section_of(field.annotation)
+        nested = _section_of(field)
         if nested is not None:
             yield from _walk(nested, here)
 
@@ -90,7 +85,7 @@ def hint_for_key(path: Path) -> str | None:
     """What may have been meant by an unknown key: a near name beside it, or the same name elsewhere."""
     key = str(path[-1])
     section = section_at(path[:-1])
-    near = did_you_mean(key, section.model_fields if section is not None else ())
+    near = did_you_mean(key, fields_of(section) if section is not None else ())
     if near is not None:
         return near
     places = [dotted(place[:-1]) or "the top level" for place in all_paths() if place[-1] == key]

@@ -6,17 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from satellite.backends.base import Severity
 from satellite.config.checks import CHECKS
 from satellite.config.document import MAX_FILE_BYTES, Collection, DocumentError, Node, Scalar, decode, parse
-from satellite.config.fields import Path, dotted, is_required
+from satellite.config.fields import dotted, section_at
 from satellite.config.model import Config, Voice
 from satellite.config.reader import Reader
-from satellite.config.secrets import MASK, Secrets, reason
+from satellite.config.secrets import Secrets, reason
 from satellite.config.sentences import sentence
+from satellite.core.section import MASK, Fault, Path, Wrong, fields_of, read
 from satellite.errors import ConfigError, Problem
 
 DEFAULT_PATH = FilePath("/etc/voice-satellite/config.yaml")
@@ -78,29 +76,24 @@ class _Loading:
         return data
 
     def _validated(self, data: dict[str, Any]) -> Config:
-        """The model of the data; with errors noted, the model of what is left without the wrong values."""
+        """The model of the data; with faults noted, the model of what is left without the wrong values."""
         chosen = _open_chosen_backend(data)
-        try:
-            return Config.model_validate(data)
-        except ValidationError as invalid:
-            errors = invalid.errors(include_url=False)
-        for error in errors:
-            if not self._is_consequence(error, chosen):
-                self._note(error)
-        for error in errors:
-            _cut(data, error["loc"])
-        return Config.model_validate(data)
+        config, faults = read(Config, data)
+        for fault in faults:
+            if not self._is_consequence(fault, chosen):
+                self._note(fault)
+        return config or Config()
 
-    def _is_consequence(self, error: ErrorDetails, chosen: str | None) -> bool:
+    def _is_consequence(self, fault: Fault, chosen: str | None) -> bool:
         """True when the file needs no mend here: the cause is told already, or the section is not in use."""
-        path = error["loc"]
-        if error["type"] == "default_factory_not_called" or _is_below(path, self._reader.unusable):
+        path = fault.path
+        if _is_below(path, self._reader.unusable):
             return True
-        return error["type"] == "missing" and path[:1] == ("voice",) and path[1] != chosen
+        return fault.wrong is Wrong.MISSING and path[:1] == ("voice",) and path[1] != chosen
 
-    def _note(self, error: ErrorDetails) -> None:
-        path = error["loc"]
-        message, hint = sentence(error, _is_below(path, self._reader.masked))
+    def _note(self, fault: Fault) -> None:
+        path = fault.path
+        message, hint = sentence(fault, _is_below(path, self._reader.masked))
         self._problems.append(Problem(self._file, self._reader.line_of(path), dotted(path), message, hint))
         self._reader.unusable.add(path)
 
@@ -153,8 +146,8 @@ def _open_chosen_backend(data: dict[str, Any]) -> str | None:
     voice = data["voice"] = data.get("voice") if data.get("voice") is not None else {}
     if not isinstance(voice, dict):
         return None
-    chosen = voice.get("backend", Voice.model_fields["backend"].default)
-    if not isinstance(chosen, str) or chosen not in Voice.model_fields:
+    chosen = voice.get("backend", fields_of(Voice)["backend"].default)
+    if not isinstance(chosen, str) or section_at(("voice", chosen)) is None:
         return None
     if voice.get(chosen) is None:
         voice[chosen] = {}
@@ -181,17 +174,6 @@ _FILE_KEYS = (
     ("mqtt", "tls", "cert_file"),
     ("mqtt", "tls", "key_file"),
 )
-
-
-def _cut(data: Any, path: Path) -> None:
-    """Removes the value: of a list the whole list, of a section that cannot do without it the section."""
-    path = path[: next((i for i, part in enumerate(path) if isinstance(part, int)), len(path))]
-    *parents, last = path[:-1] if is_required(path) else path
-    for parent in parents:
-        data = data.get(parent)
-        if not isinstance(data, dict):
-            return
-    data.pop(last, None)
 
 
 def _path(text: str) -> Path:

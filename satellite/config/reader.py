@@ -1,8 +1,9 @@
 """Nodes to plain data: tags resolved, every path's line remembered, everything wrong collected."""
 
 from satellite.config.document import MAX_DEPTH, Collection, DocumentError, Node, Scalar, plain_value
-from satellite.config.fields import Path, did_you_mean, dotted
+from satellite.config.fields import did_you_mean, dotted
 from satellite.config.secrets import Secrets, UnresolvedTagError
+from satellite.core.section import Path
 from satellite.errors import Problem
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]

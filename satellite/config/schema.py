@@ -1,8 +1,11 @@
 """The JSON Schema of the configuration file, for editors and for other tools."""
 
+import json
 from typing import Any
 
-from satellite.config.model import Config
+import msgspec
+
+from satellite.config.model import DERIVED, Config
 
 _TAGGED = {
     "type": "string",
@@ -14,11 +17,14 @@ _TAGGED_REF = {"$ref": "#/$defs/TaggedValue"}
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the file; a tag counts as text that begins with it."""
-    schema = Config.model_json_schema()
-    sections = schema["$defs"]
-    for section in (schema, *sections.values()):
-        section.pop("title", None)
+    _, components = msgspec.json.schema_components([Config], schema_hook=_secret, ref_template="#/$defs/{name}")
+    sections = json.loads(msgspec.json.encode(components))  # defaults too as JSON has them
+    for section in sections.values():
+        del section["title"]
+        if not section["required"]:
+            del section["required"]
         section["properties"] = {name: _value(value) for name, value in section["properties"].items()}
+    schema = sections.pop(Config.__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "voice-satellite configuration",
@@ -27,10 +33,16 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def _secret(_: type) -> dict[str, Any]:
+    """Text that editors do not show: the one type of a key that is not the library's own."""
+    return {"type": "string", "format": "password", "writeOnly": True}
+
+
 def _value(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one key: no generated titles, a section may be empty, a value may be a tag."""
-    schema.pop("title", None)
+    """The schema of one key: a section may be empty, a value may be a tag."""
     described: dict[str, Any] = {name: schema.pop(name) for name in ("description", "default") if name in schema}
+    if described.get("default") == DERIVED:
+        del described["default"]
     if "$ref" in schema:
         described.pop("default", None)  # a section's defaults stand at its keys
         return {**described, "anyOf": [schema, {"type": "null"}]}

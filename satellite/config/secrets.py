@@ -9,7 +9,6 @@ from satellite.config.fields import did_you_mean
 from satellite.errors import Problem
 
 SECRETS_FILE = "secrets.yaml"
-MASK = "****"
 
 
 class UnresolvedTagError(Exception):

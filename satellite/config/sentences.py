@@ -1,11 +1,10 @@
-"""pydantic's errors as sentences for people: what is wrong, what would be right, and never a secret."""
+"""Faults as sentences for people: what is wrong, what would be right, and never a secret."""
 
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import ErrorDetails
-
-from satellite.config.fields import Path, did_you_mean, hint_for_key, is_secret
+from satellite.config.fields import did_you_mean, hint_for_key, is_secret
+from satellite.core.section import Fault, Wrong
 
 LATER_BACKENDS = ("vurbo", "palabra", "deepgram")
 _SHOWN_CHARACTERS = 40
@@ -23,86 +22,69 @@ def shown(value: Any) -> str:
     return f'"{text}"' if isinstance(value, str) else text
 
 
-def sentence(error: ErrorDetails, masked: bool) -> tuple[str, str | None]:
+def sentence(fault: Fault, masked: bool) -> tuple[str, str | None]:
     """What is wrong and the mend; the value is left out when `masked` or when the field is a secret."""
-    path: Path = error["loc"]
-    maker = _MAKERS.get(error["type"])
-    message, hint = maker(path, error) if maker is not None else (_from_template(error), None)
-    if error["type"] in _WITHOUT_VALUE or masked or is_secret(path):
+    maker = _MAKERS.get(fault.wrong)
+    message, hint = maker(fault) if maker is not None else (_from_template(fault), None)
+    if fault.wrong in _WITHOUT_VALUE or masked or is_secret(fault.path):
         return message, None if masked else hint
-    return f"{message}, not {shown(error['input'])}", hint
+    return f"{message}, not {shown(fault.value)}", hint
 
 
-def _from_template(error: ErrorDetails) -> str:
-    """The sentence for the type of error; pydantic's own words for one that is not in the table."""
-    template = _TEMPLATES.get(error["type"])
-    if template is None:
-        return error["msg"]
-    context = error.get("ctx", {})
-    return template.format(
-        **{name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
-    )
+def _from_template(fault: Fault) -> str:
+    limit = f"{fault.limit:g}" if isinstance(fault.limit, float) else fault.limit
+    return _TEMPLATES[fault.wrong].format(limit)
 
 
-_WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "value_error", "model_type", "model_attributes_type"})
+_WITHOUT_VALUE = frozenset({Wrong.MISSING, Wrong.UNKNOWN_KEY, Wrong.REFUSED, Wrong.SECTION})
 """Sentences that are whole without the value. Where a section is due, a bare value may be the key that belongs into
 it, and is not shown."""
 
 _TEMPLATES = {
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number of sensible size",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_unicode": "must be text",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match the pattern {pattern}",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be {le} or less",
-    "list_type": "must be a list ([a, b], or one `- entry` per line)",
-    "tuple_type": "must be a list ([a, b], or one `- entry` per line)",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
-    "model_type": "must be a section: indented `key: value` lines",
-    "value_error": "{error}",
+    Wrong.SECTION: "must be a section: indented `key: value` lines",
+    Wrong.WHOLE: "must be a whole number",
+    Wrong.NUMBER: "must be a number",
+    Wrong.FINITE: "must be a finite number",
+    Wrong.BOOLEAN: "must be true or false",
+    Wrong.LIST: "must be a list ([a, b], or one `- entry` per line)",
+    Wrong.PATTERN: "must match the pattern {}",
+    Wrong.TOO_LONG: "must have at most {} characters",
+    Wrong.TOO_MANY: "must have at most {} entries",
+    Wrong.TOO_SMALL: "must be {} or more",
+    Wrong.NOT_ABOVE: "must be more than {}",
+    Wrong.TOO_LARGE: "must be {} or less",
+    Wrong.REFUSED: "{}",
 }
 
 
-def _missing(path: Path, _: ErrorDetails) -> tuple[str, str | None]:
-    if is_secret(path):
-        return "is missing", f"write `{path[-1]}: !secret NAME` and put NAME into secrets.yaml"
+def _missing(fault: Fault) -> tuple[str, str | None]:
+    if is_secret(fault.path):
+        return "is missing", f"write `{fault.path[-1]}: !secret NAME` and put NAME into secrets.yaml"
     return "is missing", None
 
 
-def _text(_: Path, error: ErrorDetails) -> tuple[str, str | None]:
-    return "must be text", "put it in quotes" if isinstance(error["input"], int | float) else None
+def _text(fault: Fault) -> tuple[str, str | None]:
+    return "must be text", "put it in quotes" if isinstance(fault.value, int | float) else None
 
 
-def _unknown_key(path: Path, _: ErrorDetails) -> tuple[str, str | None]:
+def _unknown_key(fault: Fault) -> tuple[str, str | None]:
+    path = fault.path
     if path[0] == "voice" and path[-1] in LATER_BACKENDS:
         return "this backend is not part of this version", None
     return "unknown key", hint_for_key(path)
 
 
-def _literal(path: Path, error: ErrorDetails) -> tuple[str, str | None]:
-    value = error["input"]
-    choices = error["ctx"]["expected"].replace("'", "")
-    if path == ("voice", "backend") and value in LATER_BACKENDS:
-        return f"must be {choices} (others are not part of this version)", None
-    hint = did_you_mean(value, choices.replace(" or ", ", ").split(", ")) if isinstance(value, str) else None
-    return f"must be {choices}", hint
+def _choice(fault: Fault) -> tuple[str, str | None]:
+    *others, last = fault.limit
+    message = f"must be {', '.join(others)} or {last}"
+    if fault.path == ("voice", "backend") and fault.value in LATER_BACKENDS:
+        return f"{message} (others are not part of this version)", None
+    return message, did_you_mean(fault.value, fault.limit) if isinstance(fault.value, str) else None
 
 
-_MAKERS: dict[str, Callable[[Path, ErrorDetails], tuple[str, str | None]]] = {
-    "missing": _missing,
-    "string_type": _text,
-    "extra_forbidden": _unknown_key,
-    "literal_error": _literal,
+_MAKERS: dict[Wrong, Callable[[Fault], tuple[str, str | None]]] = {
+    Wrong.MISSING: _missing,
+    Wrong.TEXT: _text,
+    Wrong.UNKNOWN_KEY: _unknown_key,
+    Wrong.CHOICE: _choice,
 }

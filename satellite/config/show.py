@@ -3,11 +3,9 @@
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, SecretStr
 
-from satellite.config.fields import Path
 from satellite.config.loader import Loaded
-from satellite.config.secrets import MASK
+from satellite.core.section import MASK, Path, Secret, Section
 
 
 def effective_yaml(loaded: Loaded) -> str:
@@ -18,10 +16,10 @@ def effective_yaml(loaded: Loaded) -> str:
 
 
 def _plain(value: Any, path: Path, masked: frozenset[Path]) -> Any:
-    if path in masked or isinstance(value, SecretStr):
+    if path in masked or isinstance(value, Secret):
         return MASK
-    if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name), (*path, name), masked) for name in type(value).model_fields}
+    if isinstance(value, Section):
+        return {name: _plain(getattr(value, name), (*path, name), masked) for name in value.__struct_fields__}
     if isinstance(value, tuple):
         return [_plain(item, (*path, index), masked) for index, item in enumerate(value)]
     return value

@@ -12,7 +12,7 @@ from satellite.cli import main
 from satellite.core.events import TranscriptUpdated
 from satellite.core.transcript import TranscriptBook
 
-TALKATIVE = ("websockets", "aiomqtt", "mqtt", "paho", "asyncio", "av", "libav", "concurrent", "pydantic", "urllib3")
+TALKATIVE = ("websockets", "aiomqtt", "mqtt", "paho", "asyncio", "av", "libav", "concurrent", "urllib3")
 
 
 def talk() -> None:

@@ -6,13 +6,16 @@ import io
 import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import soxr
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 Samples = NDArray[np.int16]
 
@@ -73,7 +76,7 @@ class _Sink(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: "ReadableBuffer") -> int:
         before = len(self.data)
         self.data += data
         return len(self.data) - before

@@ -27,6 +27,7 @@ from satellite.emulator.settings import EmulatorSettings, Limits
 from satellite.runtime.uplink import Uplink, UplinkParts
 from tests.fakes.rawdeepl import DATA, demo_pcm
 from tests.fakes.relay import Relay, relay
+from tests.fakes.sections import made
 from tests.fakes.virtual_time import running
 
 BLOCK_BYTES = RATE_HZ // 10 * 2
@@ -172,7 +173,7 @@ async def _driven(
     """The satellite's side."""
     backlog = Backlog(round(outage_s * RATE_HZ))
     heard = Heard()
-    options = DeepLOptions.model_validate({"api_key": emulator.api_key, "base_url": emulator.base_url})
+    options = made(DeepLOptions, {"api_key": emulator.api_key, "base_url": emulator.base_url})
 
     def make_session(waiting: Backlog) -> BackendSession:
         setup = SessionSetup(waiting, PcmEncoder(), "en", ("de",), None, None, 60.0)

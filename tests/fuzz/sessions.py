@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec.structs import replace
 
 from satellite.backends.base import (
     Action,
@@ -31,6 +31,7 @@ from satellite.backends.deepl.session import DeepLSession
 from satellite.core.audio import AudioChunk, samples_of_ms
 from satellite.core.backlog import Backlog
 from satellite.core.events import AudioLost, SessionEnded, SessionFailed, UtteranceSent, UtteranceSettled, VoiceEvent
+from satellite.core.section import Secret, read
 from satellite.errors import ErrorCategory, LocalMisuse
 from tests.fuzz.mutation import json_bytes, msgpack_bytes
 from tests.fuzz.readers import Readers
@@ -333,13 +334,11 @@ def _with_units(content: Any) -> Any:
 
 def _set_up(wishes: dict[str, Any], backlog: Backlog) -> tuple[DeepLOptions, SessionSetup]:
     asked = wishes.get("options")
-    try:
-        options = DeepLOptions.model_validate({"api_key": KEY, **(asked if isinstance(asked, dict) else {})})
-    except (ValidationError, TypeError):
-        options = DeepLOptions.model_validate({"api_key": KEY})
+    usable, _ = read(DeepLOptions, {"api_key": KEY, **(asked if isinstance(asked, dict) else {})})
+    options = usable or DeepLOptions(api_key=Secret(KEY))
     targets = wishes.get("targets")
     spoken = wishes.get("speech")
-    return options.model_copy(update={"base_url": BASE_URL, "api_key": options.api_key}), SessionSetup(
+    return replace(options, base_url=BASE_URL), SessionSetup(
         backlog=backlog,
         encoder=HoldingEncoder(samples_of_ms(number_of(wishes.get("page_ms"), 300))),
         source_language="auto" if wishes.get("source") == "auto" else "en",

@@ -15,6 +15,7 @@ from satellite.config.model import Config
 from satellite.homeassistant.messages import Message
 from satellite.runtime.supervisor import StopCause
 from tests.fakes.daemon import DATA
+from tests.fakes.sections import made
 
 
 class Collector:
@@ -48,7 +49,7 @@ class Collector:
 
 def config(device: str, tmp_path: Path) -> Config:
     audio = {"input": {"device": device}, "output": {"device": f"file:{tmp_path / 'speech.wav'}"}}
-    return Config.model_validate({"satellite": {"id": "s"}, "audio": audio, "voice": {"backend": "loopback"}})
+    return made(Config, {"satellite": {"id": "s"}, "audio": audio, "voice": {"backend": "loopback"}})
 
 
 @pytest.fixture

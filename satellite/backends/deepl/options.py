@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from msgspec import Meta
 
 from satellite.backends.addresses import parse_address
 from satellite.backends.base import Finding, Severity, VoiceChoice
@@ -19,6 +19,7 @@ from satellite.backends.deepl.languages import (
     wire_source,
     wire_target,
 )
+from satellite.core.section import Secret, Section, checked
 
 MAX_TARGETS = 5
 """Text targets of a session, the spoken one included."""
@@ -43,85 +44,84 @@ SpeechMedia = Literal[
     "audio/x-matroska;codecs=flac",
     "audio/x-matroska;codecs=opus",
 ]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=256)]
+Identifier = Annotated[str, Meta(pattern=r"^[!-~]+$", max_length=256)]
 
 _REGIONAL_HOST = re.compile(r"api-[a-z0-9-]+\.deepl\.com")
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
-class DeepLOptions(BaseModel):
+def _usable_key(key: Secret) -> Secret:
+    text = key.get_secret_value().strip()
+    if not _PRINTABLE.fullmatch(text):
+        raise ValueError("must be a DeepL API key: printable ASCII characters without blanks")
+    if text.endswith(":fx"):
+        raise ValueError("is a key of the API Free plan (it ends in :fx), which has no Voice; take a paid one")
+    return Secret(text)
+
+
+def _usable_base_url(url: str) -> str:
+    address = parse_address(url)
+    if address is None or address.query or address.scheme not in ("https", "http"):
+        raise ValueError("must be a plain address such as https://api.deepl.com")
+    if address.scheme == "http" and not address.is_loopback:
+        raise ValueError("must begin with https://; http:// is for loopback addresses only")
+    if _REGIONAL_HOST.fullmatch(address.host):
+        raise ValueError("names a host without Voice (API Free or a region); use https://api.deepl.com")
+    return url.rstrip("/")
+
+
+def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(ids)) < len(ids):
+        raise ValueError("names a glossary twice")
+    return ids
+
+
+def _usable_tag(tag: str) -> str:
+    text = tag.strip()
+    if len(text) > 100 or not _PRINTABLE.fullmatch(text):
+        raise ValueError("must be 1 to 100 ASCII characters without blanks")
+    return text
+
+
+class DeepLOptions(Section, frozen=True):
     """Options of the DeepL Voice API (`voice.deepl`)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    api_key: SecretStr = Field(description="Key of a paid DeepL API plan, without restricted scopes.")
-    base_url: str = Field(
-        default="https://api.deepl.com", description="Address of the API; http for loopback addresses only."
+    api_key: Annotated[
+        Secret, checked(_usable_key), Meta(description="Key of a paid DeepL API plan, without restricted scopes.")
+    ]
+    base_url: Annotated[
+        str, checked(_usable_base_url), Meta(description="Address of the API; http for loopback addresses only.")
+    ] = "https://api.deepl.com"
+    message_format: Annotated[
+        Literal["msgpack", "json"],
+        Meta(description="Encoding of the stream's messages; msgpack saves a quarter of the bytes."),
+    ] = "msgpack"
+    source_media: Annotated[
+        Literal["pcm", "opus"], Meta(description="Audio sent: pcm (256 kbit/s), or opus in Ogg (low bandwidth).")
+    ] = "pcm"
+    speech_media: Annotated[SpeechMedia, Meta(description="Form of the synthesised speech asked for.")] = (
+        "audio/pcm;encoding=s16le;rate=24000"
     )
-    message_format: Literal["msgpack", "json"] = Field(
-        default="msgpack", description="Encoding of the stream's messages; msgpack saves a quarter of the bytes."
-    )
-    source_media: Literal["pcm", "opus"] = Field(
-        default="pcm", description="Audio sent: pcm (256 kbit/s), or opus in Ogg (low bandwidth)."
-    )
-    speech_media: SpeechMedia = Field(
-        default="audio/pcm;encoding=s16le;rate=24000", description="Form of the synthesised speech asked for."
-    )
-    source_language_mode: Literal["auto", "fixed"] | None = Field(
-        default=None,
-        description="fixed: only the source language; auto: it is a hint; null: fixed when a language is named.",
-    )
-    formality: Literal["default", "formal", "more", "informal", "less"] = Field(
-        default="default", description="Formality of the translation, where the language has it."
-    )
-    glossary_ids: tuple[Identifier, ...] = Field(
-        default=(), max_length=MAX_GLOSSARIES, description="Glossaries, highest priority first; at most 10."
-    )
-    spoken_terms_id: Identifier | None = Field(
-        default=None, description="List of spoken terms (names, jargon) for the transcription."
-    )
-    reporting_tag: str | None = Field(
-        default=None, description="Label in DeepL's usage reports; at most 100 ASCII characters, no blanks."
-    )
-
-    @field_validator("api_key")
-    @classmethod
-    def _usable_key(cls, key: SecretStr) -> SecretStr:
-        text = key.get_secret_value().strip()
-        if not _PRINTABLE.fullmatch(text):
-            raise ValueError("must be a DeepL API key: printable ASCII characters without blanks")
-        if text.endswith(":fx"):
-            raise ValueError("is a key of the API Free plan (it ends in :fx), which has no Voice; take a paid one")
-        return SecretStr(text)
-
-    @field_validator("base_url")
-    @classmethod
-    def _usable_base_url(cls, url: str) -> str:
-        address = parse_address(url)
-        if address is None or address.query or address.scheme not in ("https", "http"):
-            raise ValueError("must be a plain address such as https://api.deepl.com")
-        if address.scheme == "http" and not address.is_loopback:
-            raise ValueError("must begin with https://; http:// is for loopback addresses only")
-        if _REGIONAL_HOST.fullmatch(address.host):
-            raise ValueError("names a host without Voice (API Free or a region); use https://api.deepl.com")
-        return url.rstrip("/")
-
-    @field_validator("glossary_ids")
-    @classmethod
-    def _distinct(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(ids)) < len(ids):
-            raise ValueError("names a glossary twice")
-        return ids
-
-    @field_validator("reporting_tag")
-    @classmethod
-    def _usable_tag(cls, tag: str | None) -> str | None:
-        if tag is None:
-            return None
-        text = tag.strip()
-        if len(text) > 100 or not _PRINTABLE.fullmatch(text):
-            raise ValueError("must be 1 to 100 ASCII characters without blanks")
-        return text
+    source_language_mode: Annotated[
+        Literal["auto", "fixed"] | None,
+        Meta(description="fixed: only the source language; auto: it is a hint; null: fixed when a language is named."),
+    ] = None
+    formality: Annotated[
+        Literal["default", "formal", "more", "informal", "less"],
+        Meta(description="Formality of the translation, where the language has it."),
+    ] = "default"
+    glossary_ids: Annotated[
+        tuple[Identifier, ...],
+        checked(_distinct),
+        Meta(max_length=MAX_GLOSSARIES, description="Glossaries, highest priority first; at most 10."),
+    ] = ()
+    spoken_terms_id: Annotated[
+        Identifier | None, Meta(description="List of spoken terms (names, jargon) for the transcription.")
+    ] = None
+    reporting_tag: Annotated[
+        Annotated[str, checked(_usable_tag)] | None,
+        Meta(description="Label in DeepL's usage reports; at most 100 ASCII characters, no blanks."),
+    ] = None
 
     def mode_for(self, source_language: str) -> Literal["auto", "fixed"]:
         """The mode in force: `fixed` where a language is named, for lower latency and because glossaries need it."""

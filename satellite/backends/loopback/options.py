@@ -1,14 +1,11 @@
 """Options of the loopback backend."""
 
-from pydantic import BaseModel, ConfigDict
-
 from satellite.backends.base import Finding, VoiceChoice
+from satellite.core.section import Section
 
 
-class LoopbackOptions(BaseModel):
+class LoopbackOptions(Section, frozen=True):
     """The loopback backend has nothing to set (`voice.loopback`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def check(options: LoopbackOptions, voice: VoiceChoice) -> list[Finding]:  # noqa: ARG001 - the backend interface

@@ -7,10 +7,11 @@ from satellite.core.audio import CaptureBlock
 from satellite.core.turn import TurnSettings
 from satellite.errors import ErrorCategory
 from satellite.ports import CaptureSource
+from tests.fakes.sections import made
 
 
 def config(**sections: object) -> Config:
-    return Config.model_validate({"satellite": {"id": "kitchen"}, **sections})
+    return made(Config, {"satellite": {"id": "kitchen"}, **sections})
 
 
 def test_ids_are_never_the_same() -> None:

@@ -5,8 +5,9 @@ from satellite.app.voice import VoiceRoom
 from satellite.backends.base import SessionState
 from satellite.config.model import Config
 from satellite.core.backlog import Backlog
+from tests.fakes.sections import made
 
-CONFIG = Config.model_validate({"voice": {"deepl": {"api_key": "not-a-real-key"}, "target_languages": ["de"]}})
+CONFIG = made(Config, {"voice": {"deepl": {"api_key": "not-a-real-key"}, "target_languages": ["de"]}})
 
 
 def room() -> VoiceRoom:

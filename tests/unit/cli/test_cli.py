@@ -11,7 +11,7 @@ from satellite.cli import COMMANDS, DEFAULT_CONFIG, Subparsers, add_config_optio
 from satellite.config.loader import DEFAULT_PATH
 from satellite.errors import ConfigError, DeviceError, Problem
 
-HEAVY = ("yaml", "pydantic", "asyncio", "logging")
+HEAVY = ("yaml", "msgspec", "asyncio", "logging")
 
 
 @pytest.fixture

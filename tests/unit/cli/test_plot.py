@@ -13,6 +13,7 @@ from satellite.emulator.pcm import read_wav as read_mono
 from satellite.errors import MediaError
 from tests.fakes.daemon import DATA
 from tests.fakes.restored import logging_restored
+from tests.fakes.sections import made
 from tests.fakes.sound import tone, write_wav
 
 PNG_SIZE_AT = 16
@@ -20,7 +21,7 @@ SILENCE_S = 1.0
 
 
 def config(**vad: object) -> Config:
-    return Config.model_validate({"voice": {"backend": "loopback"}, "vad": {"detector": "energy", **vad}})
+    return made(Config, {"voice": {"backend": "loopback"}, "vad": {"detector": "energy", **vad}})
 
 
 def spoken(*lengths_s: float) -> bytes:

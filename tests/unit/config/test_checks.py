@@ -9,12 +9,13 @@ from satellite.backends.base import Finding, Severity
 from satellite.config.checks import CHECKS
 from satellite.config.fields import all_paths, dotted
 from satellite.config.model import Config
+from tests.fakes.sections import made
 
 DEEPL = {"voice": {"deepl": {"api_key": "key"}}}
 
 
 def findings(data: dict[str, Any]) -> list[Finding]:
-    config = Config.model_validate(data)
+    config = made(Config, data)
     return [finding for check, _ in CHECKS for finding in check(config)]
 
 

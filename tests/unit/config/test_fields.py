@@ -1,16 +1,16 @@
 import pytest
+from msgspec import inspect
 
 from satellite.config.fields import (
-    Path,
     all_paths,
     did_you_mean,
     dotted,
     hint_for_key,
-    is_required,
     is_secret,
     section_at,
 )
 from satellite.config.model import AudioInput, Config, Tls
+from satellite.core.section import Path, fields_of
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,10 @@ def test_sections_are_found_however_they_are_wrapped() -> None:
     assert section_at(("voice", "target_languages", 0)) is None
 
 
-def test_secret_and_required_fields_are_known() -> None:
+def test_secret_fields_are_known() -> None:
     secret = {dotted(path) for path in all_paths() if is_secret(path)}
-    required = {dotted(path) for path in all_paths() if is_required(path)}
     assert secret == {"voice.deepl.api_key", "mqtt.password"}
-    assert required == {"voice.deepl.api_key"}
     assert not is_secret(("nothing", "here"))
-    assert not is_required(("mqtt", "nothing"))
 
 
 def test_only_what_is_near_is_suggested() -> None:
@@ -69,4 +66,6 @@ def test_a_description_stands_at_every_key() -> None:
     for path in all_paths():
         section = section_at(path[:-1])
         assert section is not None
-        assert section.model_fields[str(path[-1])].description, dotted(path)
+        kind = fields_of(section)[str(path[-1])].type
+        assert isinstance(kind, inspect.Metadata)
+        assert (kind.extra_json_schema or {}).get("description"), dotted(path)

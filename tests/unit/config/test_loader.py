@@ -5,6 +5,7 @@ import pytest
 from satellite.config.loader import Loaded, load, load_all
 from satellite.config.model import Config
 from satellite.errors import ConfigError
+from tests.fakes.sections import made
 
 KEY = "voice: {deepl: {api_key: abcdefgh}}\n"
 
@@ -69,10 +70,10 @@ def test_relative_files_are_meant_from_the_files_directory(tmp_path: Path) -> No
 
 def test_a_backend_that_is_not_chosen_may_be_incomplete_but_not_wrong(tmp_path: Path) -> None:
     assert loaded(tmp_path, "voice: {backend: loopback, deepl: {formality: more}, target_languages: [fr]}").config == (
-        Config.model_validate({"voice": {"backend": "loopback", "target_languages": ["fr"]}})
+        made(Config, {"voice": {"backend": "loopback", "target_languages": ["fr"]}})
     )
     assert problems(tmp_path, "voice: {backend: loopback, deepl: {formality: x}}") == [
-        'config.yaml:1: voice.deepl.formality: must be default, formal, more, informal or less, not "x"'
+        'config.yaml:1: voice.deepl.formality: must be default, formal, informal, less or more, not "x"'
     ]
 
 

@@ -11,6 +11,7 @@ from satellite.backends.deepl.session import DeepLSession
 from satellite.core.audio import SAMPLE_BYTES
 from satellite.core.backlog import Backlog
 from tests.fakes.playbook import Playbook, backlog_of, play
+from tests.fakes.sections import made
 
 KEY = "11111111-2222-3333-4444-555555555555"
 STREAM = "wss://api.deepl.com/v3/voice/realtime/connect"
@@ -58,7 +59,7 @@ class HoldingEncoder(PcmEncoder):
 
 def options(**changes: Any) -> DeepLOptions:
     """JSON, so that what is sent can be read."""
-    return DeepLOptions.model_validate({"api_key": KEY, "message_format": "json", **changes})
+    return made(DeepLOptions, {"api_key": KEY, "message_format": "json", **changes})
 
 
 def setup(backlog: Backlog | None = None, **changes: Any) -> SessionSetup:
