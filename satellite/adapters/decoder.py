@@ -13,6 +13,8 @@ OPUS_RATE_HZ = 48_000  # RFC 7845 section 4: Opus is decoded at 48 kHz
 SPEECH_RATE_HZ = 24_000
 """What AAC and FLAC speech comes out at: services synthesise at 24 kHz; another rate is converted to it."""
 G711_RATE_HZ = 8_000
+MAX_TYPE_CHARACTERS = 256
+"""What stands behind them is of no use: no content type is as long."""
 
 _CONTAINERS = {
     "audio/ogg": OGG,
@@ -45,7 +47,7 @@ class ContentType:
 
 def make_decoder(content_type: str, headers: Sequence[bytes], on_pcm: Callable[[bytes], None]) -> SpeechDecoder:
     """The decoder for a content type (ports.DecoderFactory). Raises MediaError, naming the mend."""
-    wanted = ContentType.parse(content_type)
+    wanted = ContentType.parse(content_type[:MAX_TYPE_CHARACTERS])
     if wanted.essence == "audio/pcm":
         return _make_pcm_decoder(wanted, on_pcm)
     codec = wanted.parameter("codecs")

@@ -435,6 +435,11 @@ async def test_spelling_does_not_matter(text: str, rate_hz: int) -> None:
     decoder.close()
 
 
+async def test_only_the_beginning_of_a_content_type_is_read() -> None:
+    decoder = make_decoder("audio/pcm;rate=16000" + ";a" * 200 + ";rate=8000", [], lambda _pcm: None)
+    assert decoder.rate_hz == 16_000
+
+
 def test_parameters_are_a_set() -> None:
     assert ContentType.parse("audio/pcm;a=1;b=2") == ContentType.parse(" AUDIO/PCM ; B=2;A=1; ")
 

@@ -17,6 +17,8 @@ MAX_MS = 2**53
 """Times beyond this are nonsense."""
 MAX_TEXT_CHARACTERS = 16_384
 """No piece of speech has as much text."""
+MAX_WORD_CHARACTERS = 256
+"""No language and no content type is as long."""
 MAX_PARTS = 65_536
 """Lists and maps in a message: an empty one takes a byte on the wire and seventy in memory."""
 _SMALL_BYTES = 65_536
@@ -286,7 +288,7 @@ def _text(value: Any) -> str | None:
 def _word(value: Any) -> str | None:
     """A tag or a type: text that is not blank."""
     text = _text(value)
-    return text.strip() or None if text else None
+    return text.strip() or None if text and len(text) <= MAX_WORD_CHARACTERS else None
 
 
 def _integer(value: Any) -> int | None:

@@ -11,6 +11,7 @@ from satellite.backends.base import SendBytes, SendText
 from satellite.backends.deepl.messages import (
     MAX_PARTS,
     MAX_TEXT_CHARACTERS,
+    MAX_WORD_CHARACTERS,
     Codec,
     EndOfSourceTranscript,
     EndOfStream,
@@ -125,6 +126,8 @@ def test_a_body_of_the_wrong_type_is_an_empty_one(codec: Codec, body: Any) -> No
         ({"text": "a", "start_time": -5, "end_time": True}, (WireSegment("a", 0, 0),)),
         ({"text": "a", "start_time": 10**30, "end_time": float("nan")}, (WireSegment("a", 0, 0),)),
         ({"text": "a", "start_time": float("inf"), "end_time": -float("inf")}, (WireSegment("a", 0, 0),)),
+        ({"text": "a", "language": "d" * MAX_WORD_CHARACTERS}, (WireSegment("a", 0, 0, "d" * MAX_WORD_CHARACTERS),)),
+        ({"text": "a", "language": "d" * (MAX_WORD_CHARACTERS + 1)}, (WireSegment("a", 0, 0),)),
         ({"text": "\ud800b"}, (WireSegment("?b", 0, 0),)),
         ({"text": "a" * MAX_TEXT_CHARACTERS}, (WireSegment("a" * MAX_TEXT_CHARACTERS, 0, 0),)),
         ({"text": "a" * (MAX_TEXT_CHARACTERS + 1)}, ()),
