@@ -34,6 +34,7 @@ class BlockMaker:
     def __init__(self, device: DeviceFormat, settings: CaptureSettings) -> None:
         self._conversion = CaptureConversion(device, settings.channel, settings.gain_db)
         self._stamper = BlockStamper(RATE_HZ)
+        self._name = settings.device
         self._waiting = b""
         self._device = device
         self._ahead_s = 0.0
@@ -73,7 +74,9 @@ class BlockMaker:
         spoken_s = len(pcm) / self._device.frame_bytes / self._device.rate_hz
         self._ahead_s = max(0.0, self._ahead_s + spoken_s / FASTEST - elapsed_s)
         if self._ahead_s > MAX_AHEAD_S:
-            raise DeviceError("the microphone delivers faster than one can speak: its source has ended, taken for lost")
+            raise DeviceError(
+                f"microphone {self._name} delivers faster than one can speak: its source has ended, taken for lost"
+            )
 
     def _block(self, data: bytes, arrived_at: float) -> CaptureBlock:
         return CaptureBlock(data, self._stamper.stamp(len(data) // SAMPLE_BYTES, arrived_at))
