@@ -12,6 +12,8 @@ from satellite.core.audio import RATE_HZ
 
 MAX_AHEAD_S = 0.75
 """Audio that may be under way before another chunk; with that chunk of at most 0.25 s no more than a second is lost."""
+ALONE_S = 0.2
+"""On a way this short or shorter a chunk at a time is enough to catch up, and no stall can end in a burst."""
 CATCH_UP_SPEED = 1.5
 """Seconds of audio per second that the way is to carry."""
 SILENT_S = 8.0
@@ -94,6 +96,7 @@ class Flight:
     @property
     def _ahead_s(self) -> float:
         """Audio that may be under way: what the round trip takes, as long as the way is not the one to blame."""
-        if not self._round_trips:
+        round_trip_s = min(self._round_trips, default=0.0)
+        if round_trip_s <= ALONE_S:
             return 0.0
-        return min(min(self._round_trips) * CATCH_UP_SPEED, max(MAX_AHEAD_S, self._best_s))
+        return min(round_trip_s * CATCH_UP_SPEED, max(MAX_AHEAD_S, self._best_s))

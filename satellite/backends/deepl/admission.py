@@ -26,7 +26,7 @@ from satellite.backends.deepl.failures import (
     verdict,
 )
 from satellite.backends.deepl.options import DeepLOptions
-from satellite.backends.deepl.requests import TIMEOUT_S, Ticket, rejoin_request, session_request, ticket_of
+from satellite.backends.deepl.requests import REJOIN_TIMEOUT_S, Ticket, rejoin_request, session_request, ticket_of
 from satellite.backends.lifecycle import Lifecycle
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory, LocalMisuse
@@ -150,7 +150,7 @@ class Admission:
     def _get(self, now: float) -> None:
         self._asked = Source.REJOIN
         self._retry.at = None
-        timeout_s = max(1.0, min(TIMEOUT_S, self._retry.until - now))
+        timeout_s = max(1.0, min(REJOIN_TIMEOUT_S, self._retry.until - now))
         self._life.act(rejoin_request(self._options, self._token, timeout_s))
 
     def _dial(self, response: HttpResponse, now: float) -> None:

@@ -15,7 +15,9 @@ from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
 
 PATH = "/v3/voice/realtime"
-TIMEOUT_S = 15.0
+OPEN_TIMEOUT_S = 10.0
+REJOIN_TIMEOUT_S = 6.0
+"""A request into a dead network is given up while the backlog has room, and the session time, for another one."""
 SOURCE_MEDIA = {"pcm": "audio/pcm;encoding=s16le;rate=16000", "opus": "audio/ogg;codecs=opus"}
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
@@ -45,7 +47,8 @@ def session_request(options: DeepLOptions, voice: VoiceChoice, *, with_formality
         body["spoken_terms_id"] = options.spoken_terms_id
     if with_formality:
         body["formality"] = options.formality
-    return HttpRequest("POST", options.base_url + PATH, headers, json.dumps(body, separators=(",", ":")).encode())
+    payload = json.dumps(body, separators=(",", ":")).encode()
+    return HttpRequest("POST", options.base_url + PATH, headers, payload, timeout_s=OPEN_TIMEOUT_S)
 
 
 def rejoin_request(options: DeepLOptions, token: str, timeout_s: float) -> HttpRequest:

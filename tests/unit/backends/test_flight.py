@@ -53,7 +53,7 @@ def test_when_audio_arrived_is_known_to_within_the_fastest_way_back() -> None:
     assert landed[1] == pytest.approx(33.0 - 0.05)
 
 
-@pytest.mark.parametrize(("took_s", "chunks"), [(0.001, 1), (0.06, 1), (0.1, 2), (0.3, 5), (0.5, 8), (2.0, 21)])
+@pytest.mark.parametrize(("took_s", "chunks"), [(0.001, 1), (0.2, 1), (0.21, 4), (0.3, 5), (0.5, 8), (2.0, 21)])
 def test_what_may_be_under_way_is_what_the_way_needs(took_s: float, chunks: int) -> None:
     flight = travelled(took_s)
     count = 0

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from satellite.backends.deepl.admission import FIRST_RETRY_S, RESUME_BUDGET_S
 from satellite.backends.deepl.failures import PORTAL_HINT
-from satellite.backends.deepl.requests import Ticket, rejoin_request, session_request, ticket_of
+from satellite.backends.deepl.requests import REJOIN_TIMEOUT_S, Ticket, rejoin_request, session_request, ticket_of
+from satellite.backends.flight import SILENT_S
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
 from tests.unit.backends.deepl.stage import KEY, STREAM, options, setup, ticket
@@ -141,3 +143,10 @@ def test_a_web_page_is_told_from_an_answer() -> None:
     assert isinstance(failure, SessionFailed)
     assert failure.detail == "a web page came instead of the service's answer"
     assert failure.hint == PORTAL_HINT
+
+
+def test_requests_into_a_dead_network_leave_room_for_others_before_the_backlog_is_full() -> None:
+    given_up_s = SILENT_S + 2 * REJOIN_TIMEOUT_S + FIRST_RETRY_S
+    assert given_up_s < RESUME_BUDGET_S
+    assert given_up_s < 30.0 - 5.0, "voice.outage_buffer_s is 30 s unless it is set"
+    assert session_request(options(), setup(), with_formality=False).timeout_s <= 10.0
