@@ -30,6 +30,7 @@ from tests.fakes.soundserver import SoundServer, is_installed
 from tests.fakes.vcard import VirtualCard
 
 AWAY_S = (0.5, 6.0)
+OPEN_AFTER_S = 3.0
 SLACK_S = 1.0
 """For what a busy machine takes to bring the message here."""
 SERVER_KINDS = ("kill", "freeze")
@@ -93,6 +94,8 @@ async def _side(
     outcomes: list[Outcome] = []
     complaints: list[str] = []
     async with subscriber(broker.port) as seen, _satellite(directory, seen, broker, driver, side) as trial:
+        await trial.sat.hears()
+        await asyncio.sleep(OPEN_AFTER_S)
         before = await trial.sat.settled()
         for number in range(1, args.cycles + 1):
             for kind in wanted:

@@ -105,7 +105,7 @@ class Listener:
             if failure is not None and not isinstance(failure, DeviceError | MediaError):
                 raise failure
             if failure is not None and not self._is_over:
-                await self._wait_for_device(failure)
+                await self._wait_for_device()
 
     def suppress(self) -> None:
         """Hold the gate closed: the loudspeaker plays."""
@@ -143,10 +143,12 @@ class Listener:
             source = self._parts.open_capture()
             source.start(self._on_block, self._on_end)
         except DeviceError as error:
+            self._tell(error)
             return error
         failure: Exception | None = None
         try:
             failure = await ended
+            self._tell(failure)  # before the device is closed: one that hangs takes its time
         finally:
             self._hearing.end(EndReason.STOPPED if failure is None else EndReason.DEVICE_LOST)
             await source.stop()
@@ -177,13 +179,18 @@ class Listener:
         self.counters.captured_samples += len(block.data) // SAMPLE_BYTES
         self._hearing.block(block)
 
-    async def _wait_for_device(self, failure: Exception) -> None:
-        """Tell, then wait before the next try."""
-        wait = self._parts.backoff.lost(ErrorCategory.CONNECTIVITY, self._parts.clock.monotonic())
+    def _tell(self, failure: Exception | None) -> None:
+        """Tell a failure of the device; nothing else is one."""
+        if self._is_over or not isinstance(failure, DeviceError | MediaError):
+            return
         level = logging.DEBUG if str(failure) == self._last_failure else logging.WARNING
         log.log(level, "microphone: %s; trying again until it works", failure)
         self._last_failure = str(failure)
         self._report.microphone_failed(str(failure))
+
+    async def _wait_for_device(self) -> None:
+        """Wait before the next try."""
+        wait = self._parts.backoff.lost(ErrorCategory.CONNECTIVITY, self._parts.clock.monotonic())
         self._kick.clear()
         self._is_waiting_for_device = True
         with contextlib.suppress(TimeoutError):

@@ -196,6 +196,7 @@ async def test_blocks_that_a_late_loop_cannot_take_are_dropped_and_counted(rig: 
     assert heard.ends == []
     lost_s = heard.blocks[-1].captured_at - heard.blocks[0].captured_at - 0.1 * (len(heard.blocks) - 1)
     assert lost_s == pytest.approx(0.1 * capture.overruns, abs=0.05)
+    assert sum(block.lost_s for block in heard.blocks) == pytest.approx(lost_s, abs=0.02)
 
 
 @over(*ON_CARD)

@@ -121,7 +121,7 @@ def device_config(name: str, broker_port: int, driver: str, microphone: str, lou
 async def satellite(
     directory: Path, seen: Subscriber, config: dict[str, Any], **environment: str
 ) -> AsyncIterator[Satellite]:
-    """A satellite that hears, running."""
+    """A satellite, running."""
     name = config["satellite"]["id"]
     home = directory / name
     home.mkdir()
@@ -130,5 +130,4 @@ async def satellite(
     with command(home, "run", "-c", str(path), **environment) as daemon:
         made = Satellite(name, daemon, seen)
         await seen.until_text(made.topic("availability"), "online", PATIENCE_S)
-        await made.hears()
         yield made

@@ -60,6 +60,8 @@ async def test_a_sound_server_is_killed_and_stalls(
             sats.append(
                 await stack.enter_async_context(satellite(tmp_path, seen, config, ALSA_CONFIG_PATH=str(server.conf)))
             )
+        for sat in sats:
+            await sat.hears()
         before = [await sat.settled() for sat in sats]
         for take, give in faults:
             await asyncio.to_thread(take)
@@ -80,6 +82,7 @@ async def test_a_card_stalls_and_its_source_ends(broker: Broker, seen: Subscribe
     with VirtualCard(tmp_path / "card") as card:
         config = device_config("sat1", broker.port, "alsa", "vmic", "null")
         async with satellite(tmp_path, seen, config, ALSA_CONFIG_PATH=str(card.conf)) as sat:
+            await sat.hears()
             before = await sat.settled()
             for take, give in ((card.stall, card.resume), (card.unplug, card.replug)):
                 outcome = await sat.loses(take, give, 0.5, before)
@@ -89,11 +92,16 @@ async def test_a_card_stalls_and_its_source_ends(broker: Broker, seen: Subscribe
             await stops(sat)
 
 
-async def test_muted_while_the_device_is_lost_and_back_when_unmuted(
+async def test_no_device_at_the_start_then_lost_while_muted(
     broker: Broker, seen: Subscriber, server: SoundServer, tmp_path: Path
 ) -> None:
+    server.kill()
     config = device_config("sat1", broker.port, "alsa", "servermic", "null")
     async with satellite(tmp_path, seen, config, ALSA_CONFIG_PATH=str(server.conf)) as sat:
+        await sat.until_problem("microphone")
+        assert "the sound server (PulseAudio, PipeWire) does not run" in sat.message
+        await asyncio.to_thread(server.start)
+        await sat.until_problem(None)
         server.stall()
         await sat.until_problem("microphone")
         await seen.send(sat.topic("set/mute"), "ON")
@@ -114,6 +122,7 @@ async def test_a_loudspeaker_lost_in_mid_speech_is_cut_and_nobody_is_deaf(
     with VirtualCard(tmp_path / "card") as card, SoundServer(tmp_path / "pulse", card.conf.read_text()) as server:
         config = device_config("sat1", broker.port, "alsa", "vmic", "serverspk")
         async with satellite(tmp_path, seen, config, ALSA_CONFIG_PATH=str(server.conf)) as sat:
+            await sat.hears()
             for take, give in ((server.stall, server.resume), (server.kill, server.start)):
                 await says(sat, card)
                 await until(lambda: events(sat)[-1:] == ["started"])
