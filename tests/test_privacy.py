@@ -217,8 +217,11 @@ def test_loggers_are_made_in_one_way() -> None:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("logging.getLogger", "logging.Logger"):
                 continue
-            if [ast.unparse(argument) for argument in node.args] not in (["__name__"], ["'satellite'"]):
+            (name,) = (ast.unparse(argument) for argument in node.args)
+            if name not in ("__name__", "'satellite'"):
                 others.add(file)
+                is_silent = file == "adapters/websocket.py"  # it has no parent to pass anything on to
+                assert is_silent or "satellite" not in name, "what it says would pass for ours"
     assert others == set(HANDED_OUT)
 
 

@@ -23,7 +23,7 @@ from satellite.emulator.tokens import Session
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 CLOSE_TIMEOUT_S = 1.0
 
-_socket_log = logging.getLogger("satellite.emulator.socket")
+_socket_log = logging.getLogger("websockets.emulator")
 # below errors the library writes request lines, and these carry tokens
 _socket_log.setLevel(logging.ERROR)
 
