@@ -42,8 +42,9 @@ class SlowPace:
 class Backoff:
     """Jittered delays below a ceiling that doubles with every loss, whether or not a connection was made.
 
-    Only a connection that lived for `stable_period_s` brings the ceiling back to `first_s`: a service that accepts
-    and closes at once is a failing one. With a `slow_pace` it is left alone after MAX_QUICK_FAILURES of those.
+    Only a connection that lived for `stable_period_s` brings the ceiling back to `first_s`; one that lived for less, but
+    longer than the ceiling, leaves it as it is: it was worth the wait. A service that accepts and closes at once is a
+    failing one. With a `slow_pace` it is left alone after MAX_QUICK_FAILURES of those.
     """
 
     def __init__(
@@ -80,19 +81,18 @@ class Backoff:
 
         A wish longer than `park_probe_s` is cut to it: nobody else may silence the satellite for days.
         """
-        was_connected = self._connected_at is not None
-        self._judge_life(now)
-        if not category.is_retryable and not self._may_be_a_mishap(category, was_connected):
+        lived_s = None if self._connected_at is None else now - self._connected_at
+        self._connected_at = None
+        if lived_s is not None:
+            self._judge_life(lived_s)
+        if not category.is_retryable and not self._may_be_a_mishap(category, lived_s is not None):
             return Wait(self._park_probe_s, parked=True)
         least_s = min(retry_after_s or 0.0, self._park_probe_s)
-        return Wait(max(self._jittered(self._next_ceiling_s(category)), least_s), parked=False)
+        ceiling_s = self._next_ceiling_s(category, lived_s or 0.0)
+        return Wait(max(self._jittered(ceiling_s), least_s), parked=False)
 
-    def _judge_life(self, now: float) -> None:
+    def _judge_life(self, lived_s: float) -> None:
         """Reset after a stable connection, count a quick failure."""
-        if self._connected_at is None:
-            return
-        lived_s = now - self._connected_at
-        self._connected_at = None
         self._quick_failures = self._quick_failures + 1 if lived_s <= QUICK_S else 0
         if lived_s >= self._stable_period_s:
             self._ceiling_s = self._first_s
@@ -105,15 +105,16 @@ class Backoff:
         self._was_rejected = True
         return True
 
-    def _next_ceiling_s(self, category: ErrorCategory) -> float:
-        """The most that may be waited; it is raised for the next time."""
+    def _next_ceiling_s(self, category: ErrorCategory, lived_s: float) -> float:
+        """The most that may be waited; it is raised for the next time, unless the connection was worth it."""
         slow = self._slow_pace
         if slow is not None and self._quick_failures >= MAX_QUICK_FAILURES:
             doublings = min(self._quick_failures - MAX_QUICK_FAILURES, 16)
             # what is certain of it, not only its most, is `first_s` and more
             return float(min(slow.first_s * FACTOR**doublings, slow.cap_s)) / (1 - JITTER)
         ceiling_s = max(self._ceiling_s, _FIRST_S.get(category, 0.0))
-        self._ceiling_s = min(ceiling_s * FACTOR, self._cap_s)
+        was_worth_it = lived_s > max(ceiling_s, QUICK_S)
+        self._ceiling_s = min(ceiling_s if was_worth_it else ceiling_s * FACTOR, self._cap_s)
         return min(ceiling_s, _CAP_S.get(category, self._cap_s))
 
     def _jittered(self, ceiling_s: float) -> float:

@@ -66,14 +66,26 @@ def test_a_connection_that_is_not_stable_counts_as_a_failure() -> None:
     backoff = Backoff(highest)
     ceilings(backoff, 2)
     backoff.connected(100.0)
-    assert backoff.lost(WEATHER, 159.9).delay_s == 8
+    assert backoff.lost(WEATHER, 107.9).delay_s == 8
+    assert backoff.lost(WEATHER, 110.0).delay_s == 16
+
+
+def test_a_connection_that_lived_longer_than_the_wait_for_it_does_not_make_the_next_wait_longer() -> None:
+    backoff = Backoff(highest)
+    ceilings(backoff, 2)
+    delays = []
+    for now in (100.0, 200.0, 300.0):
+        backoff.connected(now)
+        delays.append(backoff.lost(WEATHER, now + 20.0).delay_s)
+    assert delays == [8, 8, 8]
+    assert ceilings(backoff, 2) == [8, 16]
 
 
 def test_a_connection_vouches_for_one_loss_only() -> None:
     backoff = Backoff(highest)
     backoff.connected(0.0)
-    delays = [backoff.lost(WEATHER, 100.0).delay_s, backoff.lost(WEATHER, 200.0).delay_s]
-    assert delays == [2, 4]
+    delays = [backoff.lost(WEATHER, now).delay_s for now in (100.0, 200.0, 300.0)]
+    assert delays == [2, 2, 4]
 
 
 def test_the_latest_connection_counts() -> None:
