@@ -66,7 +66,7 @@ def _all(args: argparse.Namespace) -> int:
         codes = [child.wait() for child in children]
     finally:
         for child in children:
-            child.send_signal(signal.SIGINT)  # nothing to those that have ended; the others put away their mounts
+            child.terminate()  # nothing to those that have ended; the others put away their mounts
             child.wait()
     files = [args.out / f"rig{number}.json" for number in range(args.rigs)]
     outcomes: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files if file.exists()]
