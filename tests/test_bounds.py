@@ -25,6 +25,7 @@ BOUNDED = {
     "adapters/avdecoder.py: _Outlet._piece": "delivered from PIECE_MS on; a decoded frame is much shorter",
     "adapters/containers.py: HeaderKeeper._seen": "MAX_HEADER_BYTES and one unit",
     "adapters/devicehandle.py: _left": "LEFT_MAX",
+    "adapters/process.py: _companions": "one for each sound device in use, and those that hang in their driver",
     "adapters/deviceside.py: Queue._chunks": "the satellite hands over what is played within a moment",
     "adapters/deviceside.py: Recorder._waiting": "one block",
     "adapters/dispatcher.py: Dispatcher._timers": "one for each of its three call-backs",

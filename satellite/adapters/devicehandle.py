@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from satellite.adapters.deviceside import Order
 from satellite.adapters.devicewire import Kind, Packet, Wire
+from satellite.adapters.process import companion_ended, companion_started
 from satellite.adapters.sound import CLOSE_WITHIN_S, LET_GO_WITHIN_S, WHAT
 from satellite.errors import DeviceError
 from satellite.ports import Clock
@@ -25,7 +26,7 @@ class DeviceProcess:
     """Started by its making. Packets and, once, the end are told on the event loop until `close`."""
 
     def __init__(self, order: Order, clock: Clock, on_packets: Callable[[list[Packet]], None]) -> None:
-        _left[:] = [process for process in _left if process.poll() is None]
+        _forget_ended()
         if len(_left) >= LEFT_MAX:
             raise DeviceError(
                 f"{len(_left)} attempts to open sound devices hang in their driver and cannot be ended; "
@@ -35,6 +36,7 @@ class DeviceProcess:
         self._on_packets = on_packets
         self._label = f"{WHAT[order.direction]} {order.device}"
         self._process, end = _start(order)
+        companion_started(self._process.pid)
         self._wire = Wire(end)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end, self._readable)
@@ -67,6 +69,7 @@ class DeviceProcess:
             if self._clock.monotonic() > deadline:
                 return False
             await asyncio.sleep(POLL_S)
+        companion_ended(self._process.pid)
         if self._process in _left:
             _left.remove(self._process)
         return True
@@ -82,6 +85,13 @@ class DeviceProcess:
         """Why there is no more; said behind what the process itself has said."""
         code = self._process.poll()
         return f"{self._label} was lost: the process that held it ended" + (f" (exit code {code})" if code else "")
+
+
+def _forget_ended() -> None:
+    for process in _left[:]:
+        if process.poll() is not None:
+            companion_ended(process.pid)
+            _left.remove(process)
 
 
 def _start(order: Order) -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from satellite.adapters.process import process_figures
+from satellite.adapters.process import companion_ended, companion_started, process_figures
 
 DENIED = """
 import resource
@@ -29,6 +29,34 @@ def test_figures_are_those_of_the_kernel() -> None:
     assert abs(after.rss_bytes - int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024) < 8 << 20
     assert after.cpu_s > before.cpu_s > 0
     assert len(ballast) == 64 << 20
+
+
+BUSY = """
+import sys, time
+ballast = bytearray(48 << 20)
+while time.process_time() < 0.3: pass
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_cost_of_companions_is_told_while_they_live_and_their_time_afterwards() -> None:
+    before = process_figures()
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        companion_started(process.pid)
+        assert process.stdout is not None
+        process.stdout.readline()
+        living = process_figures()
+        process.kill()
+        process.wait()
+        gone = process_figures()
+        companion_ended(process.pid)
+    ended = process_figures()
+    assert living.rss_bytes - before.rss_bytes > 40 << 20
+    assert living.cpu_s - before.cpu_s > 0.25
+    for after in (gone, ended):
+        assert after.cpu_s - before.cpu_s > 0.25
+        assert after.rss_bytes - before.rss_bytes < 24 << 20
 
 
 def test_what_it_makes_is_for_nobody_else(tmp_path: Path) -> None:
