@@ -1,6 +1,7 @@
 """A stop is in order and in time, whatever the daemon is at."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -87,12 +88,21 @@ async def reached(is_there: Callable[[], bool], timeout_s: float = 40.0) -> None
             await asyncio.sleep(0.05)
 
 
+async def opened_for_reading(fifo: Path, timeout_s: float = 20.0) -> int:
+    """Our end of a FIFO, once somebody has opened the other and waits for what comes."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            with contextlib.suppress(OSError):  # ENXIO: nobody yet
+                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_before_it_has_started_is_in_order_too(tmp_path: Path, number: signal.Signals) -> None:
     """The configuration comes through a FIFO, so that it can be stopped while it reads it."""
     os.mkfifo(tmp_path / "config.yaml")
     with command(tmp_path, "run", "-c", "config.yaml") as daemon:
-        writer = await asyncio.to_thread(os.open, tmp_path / "config.yaml", os.O_WRONLY)
+        writer = await opened_for_reading(tmp_path / "config.yaml")
         daemon.signal(number)
         assert await asyncio.to_thread(daemon.wait) == 0
         os.close(writer)
