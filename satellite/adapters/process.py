@@ -19,7 +19,7 @@ def keep_to_ourselves() -> None:
 
 
 def process_figures() -> ProcessFigures:
-    """CPU time of all threads and processes, and memory: resident here, and what the other processes have to themselves."""
+    """CPU time of all threads and processes; memory that is resident here, or that a companion has to itself."""
     cpu_s = sum(_cpu_s(resource.getrusage(who)) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
     for pid in _companions:
