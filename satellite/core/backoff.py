@@ -42,9 +42,9 @@ class SlowPace:
 class Backoff:
     """Jittered delays below a ceiling that doubles with every loss, whether or not a connection was made.
 
-    Only a connection that lived for `stable_period_s` brings the ceiling back to `first_s`; one that lived for less, but
-    longer than the ceiling, leaves it as it is: it was worth the wait. A service that accepts and closes at once is a
-    failing one. With a `slow_pace` it is left alone after MAX_QUICK_FAILURES of those.
+    Only a connection that lived for `stable_period_s` brings the ceiling back to `first_s`; one that lived for less,
+    but longer than the ceiling, leaves it as it is: it was worth the wait. A service that accepts and closes at once
+    is a failing one. With a `slow_pace` it is left alone after MAX_QUICK_FAILURES of those.
     """
 
     def __init__(
