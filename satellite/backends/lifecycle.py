@@ -10,8 +10,8 @@ IDLE ──► REQUESTING ──► CONNECTING ──► STREAMING ──► END
 Every state may move to CLOSED, every one but IDLE to FAILED; both are final and the first cause wins.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenSocket, SessionState
@@ -31,6 +31,7 @@ TRANSITIONS: Mapping[SessionState, frozenset[SessionState]] = {
 }
 
 MAX_TEXT_CHARACTERS = 200
+_MAX_TOKENS = 16
 _MAX_READ_CHARACTERS = 65_536
 """Of what the peer says so much is searched for secrets, which are at most an eighth as long."""
 
@@ -45,7 +46,8 @@ class Lifecycle:
         self.has_socket = False
         self._actions: list[Action] = []
         self._events: list[VoiceEvent] = []
-        self._secrets: set[str] = set()
+        self._keys: set[str] = set()
+        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
 
     @property
     def is_final(self) -> bool:
@@ -76,13 +78,17 @@ class Lifecycle:
         """Tell what happened; a trace id that holds a secret is none."""
         if isinstance(event, SessionOpened | SessionFailed):
             trace_id = event.trace_id or ""
-            if any(secret in trace_id for secret in self._secrets):
+            if any(secret in trace_id for secret in self._secrets()):
                 event = replace(event, trace_id=None)
         self._events.append(event)
 
     def keep_secret(self, *secrets: str) -> None:
         """Never let these appear in a reason or detail."""
-        self._secrets.update(secrets)
+        self._keys.update(secrets)
+
+    def keep_token(self, *forms: str) -> None:
+        """The same for a token in its forms; the last few are remembered, as older ones are good for nothing."""
+        self._tokens.extend(forms)
 
     def lost(self, reason: str) -> None:
         """The connection ended unasked."""
@@ -118,13 +124,13 @@ class Lifecycle:
             self.has_socket = False
         self.report(event)
 
+    def _secrets(self) -> set[str]:
+        return self._keys.union(self._tokens)
+
     def _presentable(self, text: str) -> str:
         """Text of the peer, fit for one line of a log: without secrets, printable, single blanks, capped."""
         text = text[:_MAX_READ_CHARACTERS]
-        if self._secrets:
-            # all in one pass: what one leaves behind is not searched again, else a secret of one * would multiply
-            longest_first = sorted(self._secrets, key=len, reverse=True)
-            text = re.sub("|".join(map(re.escape, longest_first)), "****", text)
+        text = _masked(text, self._secrets())
         line = " ".join("".join(char if char.isprintable() else " " for char in text[:4096]).split())
         return line if len(line) <= MAX_TEXT_CHARACTERS else f"{line[: MAX_TEXT_CHARACTERS - 1]}…"
 
@@ -133,3 +139,20 @@ class Lifecycle:
         if any(isinstance(action, OpenSocket) for action in self._actions):
             self.has_socket = False
         self._actions = [action for action in self._actions if not isinstance(action, HttpRequest | OpenSocket)]
+
+
+def _masked(text: str, secrets: Collection[str]) -> str:
+    """The text without secrets; of those that begin at one place the longest goes.
+
+    All in one pass: what one leaves behind is not searched again, else a secret of one * would multiply. By hand, as
+    the module re keeps hundreds of expressions, and the secrets in them, for as long as the process lives.
+    """
+    places = {secret: text.find(secret) for secret in secrets}
+    parts: list[str] = []
+    at = 0
+    while found := [(place, -len(secret)) for secret, place in places.items() if place >= 0]:
+        place, length = min(found)
+        parts += (text[at:place], "****")
+        at = place - length
+        places = {secret: text.find(secret, at) if 0 <= known < at else known for secret, known in places.items()}
+    return "".join((*parts, text[at:]))

@@ -159,7 +159,7 @@ class Admission:
             self._life.fail(ticket)
             return
         self._token = ticket.token
-        self._life.keep_secret(ticket.token, quote(ticket.token, safe=""))
+        self._life.keep_token(ticket.token, quote(ticket.token, safe=""))
         self._known_at = now
         self._life.move(SessionState.CONNECTING)
         self._life.act(OpenSocket(ticket.url))

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from satellite.backends.base import CloseSocket, HttpRequest, OpenSocket, SendText, SessionState
@@ -124,6 +126,27 @@ def test_secrets_that_lie_in_one_another_or_in_their_mask_cost_nothing() -> None
     assert isinstance(first, ConnectionLost)
     assert isinstance(second, ConnectionLost)
     assert (len(first.reason), second.reason) == (200, "not **** but a **** ok")
+
+
+def test_tokens_are_masked_and_the_last_few_remembered() -> None:
+    life = connected()
+    life.keep_secret("key")
+    for number in range(1000):
+        life.keep_token(f"t0ken-{number}.", f"t0ken%2D{number}.")
+    life.lost("key t0ken-999. t0ken%2D999. t0ken-998. t0ken-0.")
+    (lost,) = life.take_events()
+    assert isinstance(lost, ConnectionLost)
+    assert lost.reason == "**** **** **** **** t0ken-0."
+
+
+def test_masking_leaves_no_secrets_behind_in_the_process() -> None:
+    """The module re keeps the last expressions it was given: tokens would pile up there for every connection made."""
+    re.purge()
+    for number in range(200):
+        life = connected()
+        life.keep_token(f"t0ken-{number}")
+        life.lost(f"bye t0ken-{number}")
+    assert re._cache == {}  # type: ignore[attr-defined]  # no other way to see it
 
 
 def test_what_a_failure_costs_is_told_before_it_and_once() -> None:
