@@ -320,11 +320,18 @@ class _Client(aiomqtt.Client):
                 future.exception()  # looked at: the event loop need not complain that nobody did
 
     def _on_socket_register_write(self, client: PahoClient, userdata: Any, sock: Any) -> None:  # noqa: ARG002 - theirs
-        self._loop.call_soon_threadsafe(self._register_writer, client, sock)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # the thread in which the library connects
+            self._loop.call_soon_threadsafe(self._write, client, sock)
+        else:
+            self._loop.call_soon(self._write, client, sock)
 
-    def _register_writer(self, client: PahoClient, sock: Any) -> None:
-        """Write when the socket can take it; a socket may have been closed since it asked for that."""
-        if sock.fileno() > -1:
+    def _write(self, client: PahoClient, sock: Any) -> None:
+        """Write at once, which is nearly always possible; what the socket does not take waits until it can."""
+        if sock.fileno() > -1:  # it may have been closed since it asked for that
+            client.loop_write()
+        if sock.fileno() > -1 and client.want_write():
             self._loop.add_writer(sock.fileno(), client.loop_write)
 
     def _on_publish(
