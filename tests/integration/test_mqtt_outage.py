@@ -120,16 +120,15 @@ async def test_what_does_not_fit_is_dropped_oldest_first_counted_and_told(
     outbox = Outbox(Bounds(concluded=10), spool)
     report = Report()
     link = make_link(settings(port), report, outbox)
-    async with running(link):
-        for number in range(25):
-            link.publish(concluded(str(number)))
-        assert spool.settle(WAIT_S)
-        assert (len(outbox), outbox.dropped) == (10, 15)
-        assert caplog.text.count("the oldest are dropped") == 1
-        broker.start()
-        async with subscriber(port, TOPICS.transcript) as seen:
-            await seen.until_text(TOPICS.transcript, "24")
-            assert seen.texts(TOPICS.transcript) == [str(number) for number in range(15, 25)]
+    for number in range(25):
+        link.publish(concluded(str(number)))
+    assert spool.settle(WAIT_S)
+    assert (len(outbox), outbox.dropped) == (10, 15)
+    assert caplog.text.count("the oldest are dropped") == 1
+    broker.start()
+    async with subscriber(port, TOPICS.transcript) as seen, running(link):
+        await seen.until_text(TOPICS.transcript, "24")
+        assert seen.texts(TOPICS.transcript) == [str(number) for number in range(15, 25)]
     assert "15 messages were dropped" in caplog.text
     assert spool.close(WAIT_S) == 0
 
