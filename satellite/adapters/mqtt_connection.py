@@ -77,7 +77,7 @@ class Incoming:
 class MqttConnection:
     """Open, use and close; after any BrokerError but PublishRefusedError only `abort` is left."""
 
-    def __init__(self, settings: MqttSettings, client_id: str, will: Message, *, is_version_5: bool) -> None:
+    def __init__(self, settings: MqttSettings, client_id: str, will: Message | None, *, is_version_5: bool) -> None:
         self._settings = settings
         self._client_id = client_id
         self._will = will
@@ -131,6 +131,11 @@ class MqttConnection:
             raise_if_cancelled()
         except (aiomqtt.MqttError, ValueError) as error:
             raise self._explained(error) from error
+        if len(answers) != len(filters):
+            detail = (
+                f"the MQTT broker at {self._settings.where} answers {len(filters)} subscriptions {len(answers)} times"
+            )
+            raise BrokerError(ErrorCategory.SERVER, detail)
         return [one for one, answer in zip(filters, answers, strict=True) if _is_failure(answer)]
 
     async def messages(self) -> AsyncIterator[Incoming]:
@@ -169,7 +174,7 @@ class MqttConnection:
             password=settings.password,
             identifier=self._client_id,
             protocol=aiomqtt.ProtocolVersion.V5 if self._is_version_5 else aiomqtt.ProtocolVersion.V311,
-            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
             queue_type=cast("type[FairQueue]", lambda maxsize: self._arrived),  # noqa: ARG005 - theirs

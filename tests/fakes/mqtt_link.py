@@ -120,6 +120,7 @@ class OldBroker:
         self.levels: list[int] = []
         self.published: list[bytes] = []
         self.subscription_answer = 1
+        self.answers_too_many = 0
         self.connect_answer = 0
         self.hated_topic = ""
         """A message to it is answered by the end of the connection."""
@@ -147,7 +148,7 @@ class OldBroker:
             writer.write(b"\x20\x02\x00" + bytes([self.connect_answer if body[6] == 4 else 1]))
             return body[6] == 4
         if kind == 0x82:
-            filters = body.count(b"/set/#") or 1
+            filters = _filters(body[2:]) + self.answers_too_many
             if not self.subscription_answer:
                 return False
             writer.write(b"\x90" + bytes([2 + filters]) + body[:2] + bytes([self.subscription_answer] * filters))
@@ -158,6 +159,15 @@ class OldBroker:
             self.published.append(body[topic_end + 2 :])
             writer.write(b"\x40\x02" + body[topic_end : topic_end + 2])
         return True
+
+
+def _filters(entries: bytes) -> int:
+    """How many there are, each with its length before it and its QoS behind."""
+    count = at = 0
+    while at < len(entries):
+        at += 2 + int.from_bytes(entries[at : at + 2], "big") + 1
+        count += 1
+    return count
 
 
 @contextlib.asynccontextmanager

@@ -286,6 +286,16 @@ async def test_a_connection_that_dies_before_it_can_be_used_is_no_connection() -
     assert not any(is_connected for is_connected, _ in report.states)
 
 
+@pytest.mark.parametrize("too_many", [-1, 1])
+async def test_a_broker_that_cannot_count_subscriptions_is_no_fault_of_ours(too_many: int) -> None:
+    report = Report()
+    async with old_broker() as (old, port):
+        old.answers_too_many = too_many
+        async with running(make_link(settings(port, timeout_s=0.3), report)):
+            await report.problem("subscriptions")
+    assert report.connections == 0
+
+
 async def test_a_connection_is_opened_before_it_is_used(broker: Broker) -> None:
     connection = mqtt_connection.MqttConnection(settings(broker.port), "me", state(""), is_version_5=True)
     connection.abort()
