@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from satellite.app.diagnosis import TITLES, Outcome, Report, Result, Verdict
 from satellite.backends import lifecycle
 from satellite.backends.base import SessionState
 from satellite.cli import COMMANDS
@@ -167,6 +168,23 @@ def test_the_table_of_commands_is_whole() -> None:
 def test_every_problem_code_is_explained() -> None:
     explained = re.findall(r"^\| `(\w+)` \|", text_of("docs/troubleshooting.md"), re.MULTILINE)
     assert explained == list(SEVERITY)
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------
+
+
+def test_every_check_of_the_doctor_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+)` \|", text_of("docs/doctor.md"), re.MULTILINE)
+    assert sorted(explained) == sorted(TITLES)
+
+
+def test_the_doctor_s_object_looks_as_shown() -> None:
+    (shown,) = blocks("docs/doctor.md", "json")
+    outcome = Outcome(Verdict.FAIL, "d", "m")
+    real = Report("0.1.0", "kitchen", (Result("broker", TITLES["broker"], outcome, 12),)).as_json()
+    example = json.loads(shown)
+    assert list(example) == list(real)
+    assert real["checks"] == [example["checks"][0] | {"detail": "d", "mend": "m"}]
 
 
 # --- emulator ---------------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def near_backoff() -> Backoff:
 
 def device_backoff() -> Backoff:
     """For a sound device. Little jitter: a try costs a start of a process, and nobody else is waiting for it."""
-    return Backoff(lambda: 0.75 + random.random() / 4, first_s=DEVICE_FIRST_S, cap_s=DEVICE_CAP_S)
+    jitter = random.random
+    return Backoff(lambda: 0.75 + jitter() / 4, first_s=DEVICE_FIRST_S, cap_s=DEVICE_CAP_S)
 
 
 def cloud_backoff() -> Backoff:
@@ -116,7 +117,7 @@ def listener_parts(config: Config, clock: Clock, on_hearing: Callable[[float], N
     vad = config.vad
 
     def open_capture() -> CaptureSource:
-        source = make_capture(_capture_settings(config), clock)
+        source = make_capture(capture_settings(config), clock)
         return source if on_hearing is None else _Observed(source, on_hearing)
 
     return ListenerParts(
@@ -129,7 +130,8 @@ def listener_parts(config: Config, clock: Clock, on_hearing: Callable[[float], N
     )
 
 
-def _capture_settings(config: Config) -> CaptureSettings:
+def capture_settings(config: Config) -> CaptureSettings:
+    """Which microphone, and how to listen to it."""
     microphone = config.audio.input
     return CaptureSettings(
         device=str(microphone.device),

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "show what it does, without account or hardware, in under a minute",
     "check": "validate configuration and secrets; touches no network and no device",
     "config": "show the effective configuration, or its JSON Schema",
+    "doctor": "try devices, broker, voice service, clock and service for real, and say how to mend them",
     "devices": "list capture and playback devices by the name to configure",
     "replay": "send audio files through gate and voice service as if spoken",
     "emulator": "the voice services' protocols on loopback, for trials and tests",

@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
@@ -161,6 +162,7 @@ async def _write(writer: asyncio.StreamWriter, answer: HttpAnswer, *, keep_open:
     headers = {
         "Content-Type": answer.content_type,
         "Content-Length": str(len(answer.body)),
+        "Date": formatdate(usegmt=True),
         "Connection": "keep-alive" if keep_open else "close",
         **answer.headers,
     }

@@ -33,7 +33,7 @@ class PCM:
         opened.append(self)
         if "open" in script:
             raise ALSAAudioError(script["open"])
-        self._info = {
+        self._info: dict[str, Any] = {
             "rate": rate,
             "channels": channels,
             "period_size": periodsize,

@@ -1,0 +1,98 @@
+"""The voice service: asked for a session as the daemon asks, which proves key, plan, options and languages.
+
+The session is never dialled, so that no audio is sent and nothing is billed.
+"""
+
+import email.utils
+from dataclasses import replace
+
+from satellite.adapters import httpcall
+from satellite.adapters.link import shared_tls
+from satellite.app import parts
+from satellite.app.diagnosis.report import Outcome, failed, passed, warned
+from satellite.app.voice import VoiceRoom
+from satellite.backends.base import BackendSession, HttpRequest, HttpResponse
+from satellite.config.model import Config
+from satellite.core.audio import RATE_HZ
+from satellite.core.backlog import Backlog
+from satellite.core.events import SessionFailed
+from satellite.errors import ErrorCategory, SatelliteError
+from satellite.ports import Clock
+
+CONNECT_WITHIN_S = 4.0
+ANSWER_WITHIN_S = 9.0
+
+MENDS = {
+    ErrorCategory.CONNECTIVITY: "check the network, its name server and its firewall (HTTPS and WSS, port 443)",
+    ErrorCategory.SERVER: "the service has trouble, or something on the way: try again in a while",
+    ErrorCategory.RATE_LIMIT: "the service asks for fewer requests: wait a minute",
+    ErrorCategory.AUTHENTICATION: "check the key",
+    ErrorCategory.AUTHORIZATION: "check what the key and its plan allow",
+    ErrorCategory.INVALID_REQUEST: "check the languages and the options of the service",
+    ErrorCategory.QUOTA: "raise the limit, or wait for the next period",
+}
+"""Where the backend has none of its own."""
+
+
+class ServiceVisit:
+    """One visit; what the service says of the time is kept."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self.date_s: float | None = None
+        """Unix seconds of the `Date` in its answer, None when there was none."""
+        self.asked_at: float | None = None
+        """The wall clock when that answer came."""
+
+    async def ask(self) -> Outcome:
+        """Ask for a session, and leave it at that."""
+        room = VoiceRoom(self._config, self._clock)
+        try:
+            session = room.make_session(Backlog(RATE_HZ), parts.configured_settings(self._config))
+        except SatelliteError as error:
+            return failed(str(error), "see docs/configuration.md for what this option needs")
+        session.start(self._clock.monotonic())
+        requests = 0
+        while (request := _wish(session)) is not None:
+            requests += 1
+            await self._exchange(session, request)
+        failures = [event for event in session.events() if isinstance(event, SessionFailed)]
+        session.close(self._clock.monotonic())
+        if failures:
+            return judge(room.name, failures[0])
+        if not requests:
+            return passed(f"{room.name}: answers by itself, without a service")
+        return passed(f"{room.name}: the service grants a session with these languages and options")
+
+    async def _exchange(self, session: BackendSession, request: HttpRequest) -> None:
+        request = replace(request, connect_timeout_s=CONNECT_WITHIN_S, timeout_s=ANSWER_WITHIN_S)
+        answer = await httpcall.perform(request, shared_tls())
+        if isinstance(answer, HttpResponse):
+            self.date_s, self.asked_at = date_of(answer), self._clock.wall()
+            timed = httpcall.with_wait_in_seconds(answer, self._clock)
+            session.http_response(timed, self._clock.monotonic())
+        else:
+            session.http_failed(answer, self._clock.monotonic())
+
+
+def judge(name: str, failure: SessionFailed) -> Outcome:
+    """A refusal, sorted as the daemon sorts it."""
+    detail = f"{name}: {failure.detail}"
+    if failure.trace_id is not None:
+        detail += f" (trace id {failure.trace_id})"
+    mend = failure.hint or MENDS[failure.category]
+    return (warned if failure.category is ErrorCategory.RATE_LIMIT else failed)(detail, mend)
+
+
+def date_of(answer: HttpResponse) -> float | None:
+    """Unix seconds of an answer's `Date`; None when it has none that can be read."""
+    try:
+        return email.utils.parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _wish(session: BackendSession) -> HttpRequest | None:
+    """What the session wants to ask; that it wants to dial is the end of it."""
+    return next((action for action in session.actions() if isinstance(action, HttpRequest)), None)

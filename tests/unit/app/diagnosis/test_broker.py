@@ -1,0 +1,19 @@
+from satellite.app.diagnosis.broker import judge_access
+from satellite.app.diagnosis.report import Verdict
+from satellite.homeassistant.topics import Topics
+
+TOPICS = Topics("home/voice", "kitchen")
+OWN, FLEET = TOPICS.command_filters
+
+
+def test_what_is_forbidden_is_named_with_the_rule_that_is_needed() -> None:
+    outcome = judge_access(TOPICS, [TOPICS.command_error], [FLEET], is_sure=True)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.detail == "may not write home/voice/kitchen/command_error; may not read home/voice/all/set/#"
+    assert "write home/voice/kitchen/# and read home/voice/kitchen/set/# and home/voice/all/set/#" in str(outcome.mend)
+
+
+def test_a_broker_that_does_not_say_what_it_forbids_is_doubted() -> None:
+    assert judge_access(TOPICS, [], [], is_sure=False).verdict is Verdict.WARN
+    assert judge_access(TOPICS, [], [], is_sure=True).verdict is Verdict.PASS
+    assert judge_access(TOPICS, [], [OWN], is_sure=False).verdict is Verdict.FAIL
