@@ -67,6 +67,7 @@ class MqttLink:
         self._client_id = settings.client_id or f"voice-satellite-{topics.satellite_id}"
         self._status = LinkStatus(self._client_id, hooks.on_state)
         self._is_version_5 = True
+        self._is_open = False
         self._dispatcher = Dispatcher(outbox, settings.refused_retry_s, self._republish)
         self._closing = asyncio.Event()
         self._ended = asyncio.Event()
@@ -106,7 +107,7 @@ class MqttLink:
             is_flushed = await self.flush(timeout_s)
         self._closing.set()
         self._dispatcher.wake.set()
-        if self._status.is_connected:
+        if self._is_open:
             await self._goodbye()
         return is_flushed
 
@@ -130,6 +131,7 @@ class MqttLink:
         connection = MqttConnection(self._settings, self._client_id, will, is_version_5=self._is_version_5)
         try:
             await connection.open()
+            self._is_open = True
             await self._greet(connection)
             await self._serve(connection)
             await connection.close()
@@ -143,6 +145,7 @@ class MqttLink:
                 self._is_version_5 = True  # what comes back may be another broker
             return lost
         finally:
+            self._is_open = False
             connection.abort()
             self._status.ended()
             self._tell_suspect(self._dispatcher.ended())

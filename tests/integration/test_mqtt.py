@@ -118,6 +118,19 @@ async def test_close_flushes_says_offline_and_disconnects_in_order(broker: Broke
     assert "Client voice-satellite-kitchen disconnected." in broker.log
 
 
+async def test_close_in_the_middle_of_the_greeting_says_offline_once(broker: Broker) -> None:
+    for _ in range(5):
+        async with subscriber(broker.port) as seen:
+            link = make_link(settings(broker.port), Report())
+            async with running(link) as task:
+                await seen.until_text(TOPICS.availability, "online")
+                await link.close()
+                assert task.done()
+            await seen.send("marker", "all is here")
+            await seen.until_text("marker", "all is here")
+            assert seen.texts(TOPICS.availability)[-2:] == ["online", "offline"]
+
+
 async def test_close_without_a_broker_returns_at_once_and_ends_the_link(tmp_path: Path) -> None:
     report = Report()
     link = make_link(settings(Broker(tmp_path).port), report)
