@@ -68,6 +68,8 @@ def waiting_in(directory: Path) -> Waiting:
     """What a satellite has put aside there; a copy is read, so that one that runs is not disturbed. Blocks."""
     spool = SpoolFile(directory / "spool.db")
     messages = len(spool.salvage()) if spool.exists() else None
+    if not spool.exists():  # a running satellite has just delivered the last of it
+        messages = None
     try:
         names = sorted(entry.name for entry in directory.glob("spool.db.set-aside-?"))
     except OSError:

@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from satellite.adapters.mosquitto import free_port
+from satellite.adapters.settings import SettingsStore
+from satellite.app import parts
 from satellite.app.diagnosis import TITLES, Request, Result, Verdict, diagnose
 from satellite.app.diagnosis import broker as broker_visit
+from satellite.config.loader import load
 from satellite.emulator.faults import Fault
 from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, BrokerOptions, make_certificates, subscriber
@@ -223,11 +226,25 @@ async def test_what_an_access_list_forbids_is_named(
     monkeypatch.setattr(broker_visit, "ECHO_WITHIN_S", 0.3)  # these lists let nobody read what he wrote
     with Broker(tmp_path / "broker", BrokerOptions(users=USERS, acl=f"{ACL}{rule}\n")) as broker:
         login = {"port": broker.port, "username": "kitchen", "password": PASSWORD}
-        outcome = (await diagnosed(tmp_path, mqtt=login))["access"].outcome
+        results = await diagnosed(tmp_path, mqtt=login)
+    outcome = results["access"].outcome
+    assert results["satellite"].outcome.verdict is Verdict.SKIP
     assert outcome.verdict is (Verdict.FAIL if denied else Verdict.PASS)
     assert denied in outcome.detail
     if denied:
         assert f"write {TOPICS.root}/#" in str(outcome.mend)
+
+
+async def test_a_satellite_is_read_though_the_trial_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_visit, "ECHO_WITHIN_S", 0.5)
+    acl = f"{ACL}topic read {TOPICS.root}/#\ntopic deny {TOPICS.command_error}\n"
+    with Broker(tmp_path / "broker", BrokerOptions(users=USERS, acl=acl)) as broker:
+        async with subscriber(broker.port, username="home", password=PASSWORD) as seen:
+            await seen.send(TOPICS.availability, "offline", retain=True)
+        login = {"port": broker.port, "username": "kitchen", "password": PASSWORD}
+        results = await diagnosed(tmp_path, mqtt=login)
+    assert results["access"].outcome.verdict is Verdict.FAIL
+    assert "offline" in results["satellite"].outcome.detail
 
 
 async def test_a_broker_of_the_last_version_is_doubted_when_nothing_comes_back(
@@ -292,6 +309,21 @@ async def test_a_card_is_heard_and_sounded(tmp_path: Path, monkeypatch: pytest.M
         assert results["microphone"].outcome.verdict is Verdict.PASS, results["microphone"]
         assert "no tone" in results["loudspeaker"].outcome.detail
         assert len(card.played) == len(played)
+
+
+async def test_a_muted_microphone_stays_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(DRIVERS), str(DRIVERS.parents[2])]))
+    monkeypatch.setenv("SCRIPTED_ALSA", json.dumps({"open": "opened [x]"}))
+    opened = (await diagnosed(tmp_path, audio=sound("default")))["microphone"].outcome
+    assert "opened [x]" in opened.detail
+    settings = parts.configured_settings(load(tmp_path / "config.yaml"))
+    store = SettingsStore(tmp_path / "state")
+    store.load(settings)
+    store.save(replace(settings, mute=True), settings)
+    store.close(10)
+    muted = (await diagnosed(tmp_path, audio=sound("default")))["microphone"].outcome
+    assert muted.verdict is Verdict.SKIP
+    assert "muted by command" in muted.detail
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ async def test_a_running_satellite_is_told_of_and_not_disturbed(broker: Broker, 
                     found = verdicts(report)
                     assert (found["microphone"], found["loudspeaker"]) == ("skip", "skip")
                     assert (found["broker"], found["access"], found["voice"]) == ("pass", "pass", "pass")
-                    assert found["satellite"] == "pass"
+                    assert found["satellite"] in ("pass", "warn")  # a busy machine may lose audio, and says so
+                    assert "online" in process.log
                     assert f"pid {daemon.process.pid}" in process.log
                     assert API_KEY not in process.log
                 await seen.until(lambda s: len(heard(s)) >= len(SAID), 40)

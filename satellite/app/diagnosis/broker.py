@@ -22,6 +22,7 @@ from satellite.ports import Clock
 
 ANSWER_WITHIN_S = 4.0
 ECHO_WITHIN_S = 2.0
+GOODBYE_WITHIN_S = 1.0
 NAME = "doctor"
 TRIAL = "a trial of `voice-satellite doctor`: nothing was refused"
 QUIET_STATES = (None, b"idle", b"muted", b"parked", b"starting")
@@ -42,12 +43,16 @@ class BrokerVisit:
         self.topics = Topics(config.mqtt.base_topic, config.satellite.id)
         self.retained: dict[str, bytes] = {}
         """What the satellite says of itself, by topic; after `access`."""
-        self.is_connected = False
+        self.has_listened = False
+        """`retained` holds what there is to read."""
+        self.may_read = False
+        """What we write below the satellite's topics comes back to us; after `access`."""
         self._settings = replace(parts.mqtt_settings(config, targets_max), timeout_s=ANSWER_WITHIN_S)
         self._clock = clock
         self._languages = config.voice.target_languages if config.mqtt.publish_tentative else None
         self._source_language = config.voice.source_language
         self._connection: MqttConnection | None = None
+        self._is_connected = False
         self._is_version_5 = True
 
     async def login(self) -> Outcome:
@@ -57,7 +62,7 @@ class BrokerVisit:
             await self._open()
         except BrokerError as error:
             return failed(str(error), MENDS.get(error.category, SEE_BROKER))
-        self.is_connected = True
+        self._is_connected = True
         told = [f"{settings.where} lets us in", "MQTT 5" if self._is_version_5 else "MQTT 3.1.1"]
         told.append("TLS" if settings.tls else "not encrypted")
         told.append(f"as {settings.username}" if settings.username else "without a login")
@@ -65,21 +70,27 @@ class BrokerVisit:
 
     async def access(self) -> Outcome:
         """What may be written and read; told by MQTT 5 brokers, guessed by an echo with others."""
-        if self._connection is None or not self.is_connected:
+        if self._connection is None or not self._is_connected:
             return skipped(NOT_REACHED)
         try:
             return await self._try_access(self._connection)
         except BrokerError as error:
-            self.is_connected = False
+            self._is_connected = False
             mend = f"some brokers end a connection that writes where it may not: {_wanted(self.topics)}"
             return failed(f"{error}, while the access list was tried", mend)
 
     async def close(self) -> None:
         """Disconnect in order. Idempotent."""
         connection, self._connection = self._connection, None
-        if connection is not None and self.is_connected:
-            await connection.close()
-        elif connection is not None:
+        if connection is None:
+            return
+        try:
+            if self._is_connected:
+                async with asyncio.timeout(GOODBYE_WITHIN_S):
+                    await connection.close()
+        except TimeoutError:
+            return
+        finally:
             connection.abort()
 
     async def _open(self) -> None:
@@ -103,9 +114,11 @@ class BrokerVisit:
         mark = parts.new_id()
         trial = payloads.command_error(topics, NAME, mark, TRIAL)
         denied = await self._denied(connection, [trial])
-        has_come = not denied and await self._echo(connection, trial, told)
+        has_come = await self._echo(connection, trial, told)
+        self.may_read = has_come or bool(self.retained)
+        self.has_listened = True
         denied += await self._denied(connection, self._harmless())
-        return judge_access(topics, denied, refused, is_sure=self._is_version_5 or has_come)
+        return judge_access(topics, denied, refused, is_told=self._is_version_5, may_read=self.may_read)
 
     async def _denied(self, connection: MqttConnection, messages: Sequence[Message]) -> list[str]:
         """The topics of those that the broker does not take. Raises BrokerError."""
@@ -142,8 +155,10 @@ class BrokerVisit:
         return messages
 
 
-def judge_access(topics: Topics, denied: Sequence[str], refused: Sequence[str], *, is_sure: bool) -> Outcome:
-    """What the broker did not take, and what it does not let us subscribe to."""
+def judge_access(
+    topics: Topics, denied: Sequence[str], refused: Sequence[str], *, is_told: bool, may_read: bool
+) -> Outcome:
+    """What the broker did not take, and what it does not let us subscribe to; `is_told` when it tells of that."""
     complaints = []
     if denied:
         complaints.append(f"may not write {', '.join(denied)}")
@@ -151,10 +166,11 @@ def judge_access(topics: Topics, denied: Sequence[str], refused: Sequence[str], 
         complaints.append(f"may not read {', '.join(refused)}")
     if complaints:
         return failed("; ".join(complaints), _wanted(topics))
-    if not is_sure:
+    if not is_told and not may_read:
         detail = "the trial message did not come back, and a broker of MQTT 3.1.1 does not say what it forbids"
         return warned(detail, _wanted(topics))
-    return passed("messages are taken, commands can be subscribed to")
+    told = "messages are taken, commands can be subscribed to"
+    return passed(told if may_read else f"{told}; this login may not read what the satellite says, and need not")
 
 
 def _wanted(topics: Topics) -> str:

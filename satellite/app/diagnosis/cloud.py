@@ -20,7 +20,7 @@ from satellite.errors import ErrorCategory, SatelliteError
 from satellite.ports import Clock
 
 CONNECT_WITHIN_S = 4.0
-ANSWER_WITHIN_S = 9.0
+ANSWER_WITHIN_S = 8.0
 
 MENDS = {
     ErrorCategory.CONNECTIVITY: "check the network, its name server and its firewall (HTTPS and WSS, port 443)",

@@ -26,9 +26,11 @@ QUIETER = "lower the capture level of the card (`alsamixer`, F4) or audio.input.
 OFFSET = "another input or sound card; speech is recognised worse with it"
 
 
-async def try_microphone(config: Config, clock: Clock, running: Neighbour | None) -> Outcome:
-    """A second of it, unless the satellite that runs by this configuration hears with it."""
+async def try_microphone(config: Config, clock: Clock, running: Neighbour | None, *, is_muted: bool) -> Outcome:
+    """A second of it, unless the satellite that runs by this configuration hears with it, or nobody is to hear."""
     device = str(config.audio.input.device)
+    if is_muted:
+        return skipped(f"muted by command: {device} stays closed; unmute the satellite to try it")
     if running is not None and "capture" in running.devices:
         return skipped(
             f"{device} is held by the running satellite (pid {running.pid}); what it hears shows in `running satellite`"

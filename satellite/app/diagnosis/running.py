@@ -40,16 +40,18 @@ class Said:
         )
 
 
-def judge(said: Said, running: Neighbour | None, version: str) -> Outcome:
-    """Whether it is there and does its work."""
+def judge(said: Said, running: Neighbour | None, version: str, *, may_read: bool) -> Outcome:
+    """Whether it is there and does its work; nothing said means little where we may not read."""
     if said.availability == ONLINE:
         return joined([_presence(said), *_complaints(said, version)])
+    if said.availability is None and not may_read:
+        return skipped("this login may not read at the broker what the satellite says of itself")
     if running is not None:
-        seen = "offline" if said.availability == OFFLINE else "not seen at the broker, or may not be read there"
+        seen = "offline" if said.availability == OFFLINE else "not seen at the broker"
         return failed(f"it runs here (pid {running.pid}) and is {seen}", SEE_LOG)
     if said.availability == OFFLINE:
         return warned("offline: it does not run, or cannot reach the broker", f"start it; {SEE_LOG}")
-    return skipped("this broker has heard nothing of it yet, or does not let this login read it")
+    return skipped("this broker has heard nothing of it yet")
 
 
 def _presence(said: Said) -> Outcome:

@@ -25,7 +25,7 @@ def judge(properties: Mapping[str, str] | None) -> Outcome:
 def _activity(properties: Mapping[str, str]) -> Outcome:
     state, sub_state = properties.get("ActiveState", ""), properties.get("SubState", "")
     restarts = properties.get("NRestarts", "0")
-    if state in ("active", "reloading"):
+    if state in ("active", "reloading") or sub_state.startswith("start"):
         return passed(f"{state} ({sub_state}), restarted {restarts} times")
     if properties.get("ExecMainStatus") == EXIT_CONFIG:
         return failed(f"{state}: it ended because of its configuration", f"mend that, then `systemctl restart {UNIT}`")

@@ -41,6 +41,7 @@ def test_all_that_is_asked_for_is_looked_at() -> None:
             Verdict.FAIL,
             "activating (auto-restart): watchdog, restarted 9 times",
         ),
+        (WELL | {"ActiveState": "activating", "SubState": "start"}, Verdict.PASS, "activating (start)"),
         ({"LoadState": "loaded"}, Verdict.WARN, "unknown: it does not run"),
     ],
 )
