@@ -59,7 +59,8 @@ class AlsaDevice:
         self.name = name
         self._order = order
         self.error_type: type[Exception] = alsaaudio.ALSAAudioError
-        self.playing_states = (alsaaudio.PCM_STATE_RUNNING, alsaaudio.PCM_STATE_DRAINING)
+        self.draining_state: int = alsaaudio.PCM_STATE_DRAINING
+        self.playing_states = (alsaaudio.PCM_STATE_RUNNING, self.draining_state)
         self.period_samples: int = info["period_size"]
         self.buffer_samples: int = info["buffer_size"]
         self.format = self._real_format(info)
@@ -212,6 +213,9 @@ class AlsaLoudspeaker:
     def _write(self) -> float:
         """Write what there is room for and keep the rest, in whole frames."""
         device = self._device
+        if device.pcm.state() == device.draining_state:
+            # sound that came while the last of it plays out; ALSA takes none before that is over
+            return SHORTEST_WAIT_S
         written = device.pcm.write(self._rest)
         if written == -errno.EPIPE:
             # dry between two pieces of speech: the device is prepared again by now

@@ -196,6 +196,18 @@ async def test_a_card_that_is_full_is_waited_for(script: Script) -> None:
     await sink.close()
 
 
+async def test_sound_that_comes_while_a_card_plays_out_waits_until_it_has(script: Script) -> None:
+    script(draining=20)
+    sink = await opened()
+    await sink.write(bytes(3_200))
+    while sink.queued_s:
+        await asyncio.sleep(0.005)
+    await sink.write(bytes(3_200))
+    await sink.drain()
+    assert sink.queued_s == 0
+    await sink.close()
+
+
 async def test_a_loudspeaker_lost_while_idle_is_opened_anew(script: Script) -> None:
     script(writes=[320, "No such device [default]"])
     sink = await opened()

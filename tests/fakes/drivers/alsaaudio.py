@@ -3,7 +3,8 @@
 It follows SCRIPTED_ALSA, a JSON object: `reads` and `writes` are lists of steps, each the samples read or taken, a
 negative error number, an error's text (which is raised), "abort" (libasound ends the process) or "bug"; `info` changes
 what `PCM.info` says; `open` is the error of opening; `hang` names methods that never return, "read" once its steps are
-done; `reopen` is the script of the PCMs opened after the first. Without steps left nothing comes, and all is taken.
+done; `draining` is how many looks at its state a PCM takes to play out what it has when it is first asked to;
+`reopen` is the script of the PCMs opened after the first. Without steps left nothing comes, and all is taken.
 """
 
 import json
@@ -44,12 +45,16 @@ class PCM:
         self._reads = list(script.get("reads", []))
         self._writes = list(script.get("writes", []))
         self._is_running = False
+        self._draining_looks = 0
         self._hang("open")
 
     def info(self) -> dict[str, Any]:
         return self._info
 
     def state(self) -> int:
+        if self._draining_looks:
+            self._draining_looks -= 1
+            return PCM_STATE_DRAINING
         return PCM_STATE_RUNNING if self._is_running else 4
 
     def read(self) -> tuple[int, bytes]:
@@ -60,6 +65,8 @@ class PCM:
 
     def write(self, pcm: bytes) -> int:
         self._hang("write")
+        if self._draining_looks:
+            raise ALSAAudioError("File descriptor in bad state [default]")
         self._is_running = True
         return self._step(self._writes, len(pcm) // self._frame_bytes)
 
@@ -68,7 +75,11 @@ class PCM:
 
     def drain(self) -> None:
         self._hang("drain")
+        if self._is_running:
+            self._draining_looks = SCRIPT.pop("draining", 0)
         self._is_running = False
+        if self._draining_looks:
+            raise ALSAAudioError("Resource temporarily unavailable [default]")
 
     def close(self) -> None:
         self._hang("close")
