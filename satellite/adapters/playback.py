@@ -83,6 +83,8 @@ class DeviceOutput:
                 self._progress_at = self._clock.monotonic()
             if self._process.send(Kind.PLAY, part):
                 self._sent += len(part) // frame_bytes
+            else:
+                await asyncio.sleep(POLL_S)  # lost at the pace it would have been heard; meanwhile the device tells why
             while (excess_s := self.queued_s - MAX_QUEUED_S) > 0:
                 await asyncio.sleep(min(excess_s, POLL_S))
                 self.check()
