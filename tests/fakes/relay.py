@@ -107,10 +107,12 @@ class Relay:
             writer.transport.abort()
             self._links.discard(link)
             return
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pump(link, reader, is_upstream=True))
-            group.create_task(self._pump(link, target_reader, is_upstream=False))
-        self._links.discard(link)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(link, reader, is_upstream=True))
+                group.create_task(self._pump(link, target_reader, is_upstream=False))
+        finally:
+            self._links.discard(link)
 
     async def _pump(self, link: _Link, reader: asyncio.StreamReader, *, is_upstream: bool) -> None:
         writer = link.target if is_upstream else link.client
