@@ -7,7 +7,7 @@ import json
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.rawdeepl import demo_pcm
 
@@ -21,6 +21,13 @@ SENTENCE_MS = (500, 3_600)
 LEAD_IN_S = 1.0
 """Starting the player keeps an emulated machine busy."""
 SENTENCE = "Good morning, the kitchen light is on."
+
+
+ASOUND_CONF = """\
+pcm.bench_loopback { type plug slave.pcm "hw:CARD=Loopback,DEV=0" }
+pcm.bench_usb { type plug slave.pcm "hw:CARD=Audio,DEV=0" }
+"""
+"""PortAudio itself converts no rates, and calls a card by its number."""
 
 
 class PromiseError(Exception):
@@ -59,7 +66,7 @@ class LoopbackCard:
     Unbinding it waits in the kernel until nobody has it open any more: a descriptor that leaks is one that hangs.
     """
 
-    name = "plughw:CARD=Loopback,DEV=0"
+    names: ClassVar = {"alsa": "plughw:CARD=Loopback,DEV=0", "portaudio": "bench_loopback"}
     _far_end = "plughw:CARD=Loopback,DEV=1"
 
     @property
@@ -88,7 +95,7 @@ class LoopbackCard:
 class UsbCard:
     """QEMU's USB loudspeaker; what it plays is recorded outside."""
 
-    name = "plughw:CARD=Audio,DEV=0"
+    names: ClassVar = {"alsa": "plughw:CARD=Audio,DEV=0", "portaudio": "bench_usb"}
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.kernel_unplug.cards import Host, LoopbackCard, PromiseError, UsbCard, write_sentence
+from bench.kernel_unplug.cards import ASOUND_CONF, Host, LoopbackCard, PromiseError, UsbCard, write_sentence
 from bench.kernel_unplug.trials import TRIALS, Cycle, Stage
 from bench.kernel_unplug.witness import TOPICS, Holdings, Service, Witness, journal
 from tests.fakes.broker import Broker, subscriber
@@ -60,6 +60,7 @@ async def _bench(host: Host, order: dict[str, Any]) -> int:
         directory = Path(name)
         subprocess.run(["modprobe", "-a", "snd-aloop", "snd-usb-audio"], check=True)
         subprocess.run([sys.executable, "-m", "compileall", "-q", "/srv/satellite"], check=True)
+        Path("/etc/asound.conf").write_text(ASOUND_CONF)
         host.say(f"Linux {os.uname().release}, driver {order['driver']}, seed {order['seed']}")
         with Broker(directory / "broker") as broker, emulator(directory / "service", "--speech", "tones") as service:
             async with subscriber(broker.port, f"{TOPICS}#") as seen:
@@ -79,8 +80,10 @@ async def _bench(host: Host, order: dict[str, Any]) -> int:
 async def _audio(stage: Stage, trial: str, order: dict[str, Any]) -> dict[str, Any]:
     """The configuration's section for this trial, its cards plugged in."""
     await TRIALS[trial](stage).repair()
-    output = {"microphone": "null", "loudspeaker": stage.usb.name, "speakerphone": stage.loopback.name}[trial]
-    return {"driver": order["driver"], "input": {"device": stage.loopback.name}, "output": {"device": output}}
+    driver = order["driver"]
+    loopback, usb = stage.loopback.names[driver], stage.usb.names[driver]
+    output = {"microphone": "null", "loudspeaker": usb, "speakerphone": loopback}[trial]
+    return {"driver": driver, "input": {"device": loopback}, "output": {"device": output}}
 
 
 async def _trial(stage: Stage, name: str, cycles: int, notes: Notes) -> None:
