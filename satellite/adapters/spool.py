@@ -12,8 +12,8 @@ from satellite.homeassistant.messages import Message
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 30.0
-"""A disk that is full, broken or in use by another program is tried again at this pace."""
+RETRY_S = 2.0
+"""A disk that is full, broken or in use by another program is tried again at this pace; a kill before costs text."""
 
 
 class DiskSpool:

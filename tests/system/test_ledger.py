@@ -66,7 +66,9 @@ def test_what_breaks_a_promise_is_seen(got: list[Got], field: str) -> None:
 def test_what_a_killed_process_had_no_time_to_read_is_counted_apart() -> None:
     verdict = judge(ONE_TWO, [told("one1.", 1)], [2.3])
     assert (verdict.is_kept, len(verdict.lost_with_process)) == (True, 1)
+    assert judge(ONE_TWO, [told("one1.", 1)], [1.8]).is_kept, "nobody was there any more"
     assert len(judge(ONE_TWO, [told("one1.", 1)], [2.8]).lost) == 1
+    assert len(judge(ONE_TWO, [told("one1.", 1)], [0.8]).lost) == 1
 
 
 def test_what_the_service_says_twice_needs_telling_once() -> None:

@@ -17,6 +17,9 @@ SLOW_BYTES_PER_S = 20_000
 LONG_OUTAGE_S = (36.0, 45.0)
 """Longer than the ring of 30 s holds."""
 
+STORED_WITHIN_S = 4.0
+"""After this, what waited for room on the disk has to be on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -32,8 +35,6 @@ class Kind:
     """Sound of its time is not captured, or lost with the process: neither the ring nor a socket ever had it."""
     misdates: int = 0
     """Utterances that may have wrong times for it: a FIFO gives out after a pause what it held before."""
-    bunches: bool = False
-    """Chunks that were sent in time arrive too close together, and the service complains."""
 
 
 # --- the way to the voice service -------------------------------------------------------------------------------
@@ -209,6 +210,18 @@ async def disk_full(rig: Rig, rng: random.Random) -> None:
     filler.unlink()
 
 
+async def daemon_killed_after_full_disk(rig: Rig, rng: random.Random) -> None:
+    """No room while the broker is away; room again, and soon afterwards a power cut."""
+    filler = Path(rig.state) / "filler"
+    await rig.mqtt.down()
+    await asyncio.to_thread(_fill, filler)
+    await asyncio.sleep(rng.uniform(3, 8))
+    filler.unlink()
+    await asyncio.sleep(STORED_WITHIN_S)
+    await daemon_killed(rig, rng)
+    await rig.mqtt.up()
+
+
 def _fill(path: Path) -> None:
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
@@ -285,9 +298,9 @@ KINDS: dict[str, Kind] = {
     "reset": Kind(reset, 4, in_soak=True),
     "clean_close": Kind(clean_close, 3, in_soak=True),
     "half_open": Kind(half_open, 3, in_soak=True),
-    "blackhole": Kind(blackhole, 2, bunches=True),
-    "stall": Kind(stall, 3, in_soak=True, bunches=True),
-    "slow_link": Kind(slow_link, 2, bunches=True),
+    "blackhole": Kind(blackhole, 2),
+    "stall": Kind(stall, 3, in_soak=True),
+    "slow_link": Kind(slow_link, 2),
     "refused": Kind(refused, 3, in_soak=True),
     "long_outage": Kind(long_outage, 1),
     "no_names": Kind(no_names, 3, needs_mounts=True),
@@ -322,6 +335,7 @@ KINDS: dict[str, Kind] = {
     "daemon_stopped": Kind(daemon_stopped, 3, deafens=True),
     "daemon_killed": Kind(daemon_killed, 3, deafens=True),
     "daemon_killed_without_broker": Kind(daemon_killed_without_broker, 3, deafens=True),
+    "daemon_killed_after_full_disk": Kind(daemon_killed_after_full_disk, 2, needs_mounts=True, deafens=True),
     "daemon_restarted": Kind(daemon_restarted, 2, deafens=True),
 }
 

@@ -9,6 +9,8 @@ from tests.fakes.faults.watcher import Got
 
 KILLED_WITHIN_S = 0.5
 """What reached the socket this shortly before the process was killed may never have been read."""
+DEAD_FOR_S = 1.0
+"""What is written to the socket of a dead process, before that is noticed, is read by nobody."""
 
 SAID_AGAIN_S = 60.0
 """A service that cannot know whether its last words arrived says them again on the next connection."""
@@ -93,7 +95,7 @@ def _judge_topic(sent: list[Sent], got: list[Got], verdict: Verdict, killed_at_s
             verdict.reordered.append(message)
         newest = max(newest, at)
     for segment in (sent[number] for number in sorted(missing)):
-        was_killed = any(0 <= killed - segment.at_s < KILLED_WITHIN_S for killed in killed_at_s)
+        was_killed = any(-DEAD_FOR_S <= killed - segment.at_s < KILLED_WITHIN_S for killed in killed_at_s)
         (verdict.lost_with_process if was_killed else verdict.lost).append(segment)
 
 
