@@ -63,7 +63,7 @@ def _totals(outcomes: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
         f"ids with two texts        {total('two_texts'):.0f}",
         f"invented or doubled       {total('invented'):.0f}",
         f"out of order              {total('reordered'):.0f}",
-        f"found too close together  {total('bunched'):.0f} chunks, behind the relay (pace is judged by bench.ten_minutes)",
+        f"found too close together  {total('bunched'):.0f} chunks, behind the relay: see bench.ten_minutes",
     ]
 
 
