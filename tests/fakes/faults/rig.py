@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
-
 from satellite.emulator.deepl import DeepLEmulator
 from satellite.emulator.settings import EmulatorSettings, Limits
 from tests.fakes.broker import Broker, BrokerOptions
@@ -243,9 +241,9 @@ class Rig:
                 self.ended_s.append(time.monotonic())
                 self.deaths.append(f"the daemon ended by itself with {self.daemon.wait(5)}")
                 self.start_daemon()
-            await self._unpark()
+            self._unpark()
 
-    async def _unpark(self) -> None:
+    def _unpark(self) -> None:
         if self.watcher.latest.get("state") != b"parked" or not self.watcher.is_connected.is_set():
             self._parked_since = None
             return
@@ -253,8 +251,7 @@ class Rig:
         self._parked_since = self._parked_since or now
         if now - self._parked_since > PERSON_S:
             self._parked_since = None
-            with contextlib.suppress(aiomqtt.MqttError):
-                await self.watcher.send("restart_session")
+            self.watcher.send("restart_session")
 
     def _got(self, got: Got) -> None:
         if got.topic != "transcript":
