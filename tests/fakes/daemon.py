@@ -68,6 +68,11 @@ class Daemon:
         return int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
 
 
+def unmeasured() -> dict[str, str]:
+    """Our environment for a program in which coverage must neither load modules nor write files."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def _environment(directory: Path) -> dict[str, str]:
     """Ours, with the package on the path and a state directory of its own."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

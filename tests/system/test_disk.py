@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.broker import Broker, subscriber
-from tests.fakes.daemon import DATA, ROOT, Daemon, emulator, write_config
+from tests.fakes.daemon import DATA, ROOT, Daemon, emulator, unmeasured, write_config
 from tests.fakes.vcard import CardFormat, VirtualCard
 
 pytestmark = pytest.mark.slow
@@ -46,7 +45,7 @@ def watched(directory: Path, config: Path, **environment: str) -> Iterator[Daemo
             stdout=log,
             stderr=log,
             cwd=directory / "here",
-            env={**os.environ, **paths, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            env={**unmeasured(), **paths, "PYTHONDONTWRITEBYTECODE": "1", **environment},
         )
     daemon = Daemon(process, directory / "log")
     try:

@@ -18,6 +18,7 @@ from satellite.adapters.outbox import Entry
 from satellite.adapters.spool import DiskSpool
 from satellite.adapters.spool_file import SCHEMA_VERSION, SET_ASIDE_MAX
 from satellite.homeassistant.messages import Delivery, Message
+from tests.fakes.daemon import unmeasured
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 20.0
@@ -148,10 +149,8 @@ assert spool.close(1) == 0
 assert "sqlite3" not in sys.modules
 assert not os.path.exists(sys.argv[1])
 """
-    # measuring coverage there would itself load sqlite3
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [sys.executable, "-c", code, str(tmp_path / "none")]
-    subprocess.run(command, check=True, cwd=ROOT, env=environment, timeout=WAIT_S)
+    subprocess.run(command, check=True, cwd=ROOT, env=unmeasured(), timeout=WAIT_S)
 
 
 def test_only_the_owner_may_read_what_was_said(directory: Path) -> None:
