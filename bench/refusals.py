@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLSettings
 from satellite.emulator.faults import parse_fault
-from satellite.emulator.settings import EmulatorSettings
 from tests.fakes.broker import Broker
 from tests.fakes.daemon import API_KEY, DATA, command, write_config
 from tests.fakes.recordings import Recording, long_recording
@@ -138,7 +138,7 @@ async def _service(count: Count) -> AsyncIterator[str]:
     http, socket = CountingRelay(count), CountingRelay(count)
     await http.up()
     await socket.up()
-    settings = EmulatorSettings(
+    settings = DeepLSettings(
         api_key=API_KEY,
         advertised=f"127.0.0.1:{socket.port}",
         recording=DATA / "demo.wav",

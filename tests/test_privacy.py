@@ -56,7 +56,7 @@ FIT = {
 HANDED_OUT = {
     "adapters/mqtt_connection.py": "says nothing below CRITICAL",
     "adapters/websocket.py": "says nothing at all and has no parent",
-    "emulator/deepl.py": "for trials on loopback",
+    "emulator/doors.py": "for trials on loopback",
     "cli/plot.py": "matplotlib's level is raised",
 }
 """Loggers that are given to libraries."""

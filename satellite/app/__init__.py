@@ -39,6 +39,8 @@ from satellite.core.turn import TurnPolicy
 from satellite.homeassistant.commands import Command, CommandRefused
 from satellite.homeassistant.topics import Topics
 from satellite.ports import ServiceNotifier
+from satellite.runtime.actions import ActionPorts, Actions
+from satellite.runtime.answers import Answers
 from satellite.runtime.command_queue import CommandQueue
 from satellite.runtime.control import Control, ControlPorts, Rooms
 from satellite.runtime.floor import Floor
@@ -111,6 +113,10 @@ class App:
         self._health = HealthMeter(self._rooms, outgoing, process_figures, self._clock)
         endings = Endings(self._stop_in_order, self._stop_after_fault)
         self._supervisor = Supervisor(self._services(), endings)
+        answers = Answers(topics, self._publisher)
+        self._actions = Actions(
+            ActionPorts(self._voice.actions, parts.read_arguments, self._uplink.run_action, answers)
+        )
         self._control = self._make_control(settings)
         self._commands = CommandQueue(self._control.handle, self._clock)
         self._hurry = asyncio.Event()
@@ -154,7 +160,7 @@ class App:
 
     def _make_session(self, backlog: Backlog) -> BackendSession:
         """A session with the settings of this moment."""
-        return self._voice.make_session(backlog, self._control.settings)
+        return self._voice.make_session(backlog, self._control.settings, self._actions.standing)
 
     def _make_control(self, settings: RuntimeSettings) -> Control:
         ports = ControlPorts(
@@ -163,6 +169,7 @@ class App:
             check=self._voice.objection,
             restart=lambda: self._supervisor.stop(StopCause.RESTART),
             play=self._sounds.request,
+            run_action=self._actions.request,
         )
         return Control(settings, self._rooms, ports)
 
@@ -180,6 +187,7 @@ class App:
         """Introduce the parts to each other, and begin with these settings."""
         self._router.uplink = self._uplink
         self._router.speaker = self._speaker
+        self._router.actions = self._actions
         floor, listener = self._floor, self._listener
         floor.on_suppress = listener.suppress
         floor.on_release = listener.release

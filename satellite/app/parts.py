@@ -2,7 +2,7 @@
 
 import random  # noqa: TID251 - the one place where randomness is made, to be handed in
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,10 +12,13 @@ from satellite.adapters.devices import make_capture
 from satellite.adapters.mqtt import MqttSettings, TlsSettings
 from satellite.adapters.sound import CaptureSettings, PlaybackSettings
 from satellite.adapters.spool import DiskSpool
+from satellite.config.fields import dotted
 from satellite.config.model import Config
+from satellite.config.sentences import sentence
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.backoff import Backoff, SlowPace
 from satellite.core.gate import GateSettings, VadGate
+from satellite.core.section import Section, read
 from satellite.core.transcript import BookSettings
 from satellite.core.turn import TurnSettings
 from satellite.ports import CaptureSource, Clock
@@ -110,6 +113,14 @@ def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
         birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
         targets_max=targets_max,
     )
+
+
+def read_arguments(section: type[Section], arguments: Mapping[str, object]) -> Section | str:
+    """The arguments of a run-time action, or everything that is wrong with them in one line."""
+    made, faults = read(section, dict(arguments))
+    if made is not None and not faults:
+        return made
+    return "; ".join(f"{dotted(fault.path)}: {sentence(fault, masked=False)[0]}" for fault in faults)
 
 
 def listener_parts(config: Config, clock: Clock, on_hearing: Callable[[float], None] | None) -> ListenerParts:

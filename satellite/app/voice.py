@@ -1,12 +1,12 @@
 """VoiceRoom: the chosen backend with its options; makes sessions and their links, and judges settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from satellite.adapters.encoder import make_encoder
 from satellite.adapters.link import SessionDriver
-from satellite.backends.base import Backend, BackendSession, SessionSetup, Severity
+from satellite.backends.base import Backend, BackendSession, RuntimeAction, SessionSetup, Severity
 from satellite.backends.registry import load as load_backend
 from satellite.config.model import Config
 from satellite.core.backlog import Backlog
@@ -35,8 +35,15 @@ class VoiceRoom:
         """How many languages a session can be translated to."""
         return self._backend.capabilities.max_target_languages
 
-    def make_session(self, backlog: Backlog, settings: RuntimeSettings) -> BackendSession:
-        """A session with these settings, not started yet."""
+    @property
+    def actions(self) -> Mapping[str, RuntimeAction]:
+        """What may be asked of a running session."""
+        return self._backend.actions
+
+    def make_session(
+        self, backlog: Backlog, settings: RuntimeSettings, standing: Mapping[str, Section]
+    ) -> BackendSession:
+        """A session with these settings, not started yet; `standing` are the actions that outlast a session."""
         setup = SessionSetup(
             backlog=backlog,
             encoder=make_encoder(self._backend.upload_format(self._options).value),
@@ -45,6 +52,7 @@ class VoiceRoom:
             speech_language=settings.speech_language,
             speech_voice=self._voice.speech_voice,
             idle_close_s=self._voice.idle_close_s,
+            standing=dict(standing),
         )
         return self._backend.create(self._options, setup)
 

@@ -74,7 +74,28 @@ class CloseSocket:
     at_once: bool = False
 
 
-Action = HttpRequest | OpenSocket | SendText | SendBytes | SendPing | CloseSocket
+@dataclass(frozen=True, slots=True)
+class OpenRoom:
+    """Join a WebRTC room once and publish one audio track; answered by `socket_opened` or `socket_closed`.
+
+    From then on SendText and SendBytes go to everybody in the room as reliable data, data of others arrives as
+    `message`, and CloseSocket leaves. There are no pings: SendPing is not for a room.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    track_name: str = "microphone"
+    join_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Publish PCM in STREAM_FORMAT on our track of the room."""
+
+    pcm: bytes
+
+
+Action = HttpRequest | OpenSocket | SendText | SendBytes | SendPing | CloseSocket | OpenRoom | SendAudio
 
 
 # --- inputs: what happened ----------------------------------------------------------------------------------
@@ -157,6 +178,8 @@ class SessionSetup:
     speech_language: str | None
     speech_voice: str | None
     idle_close_s: float
+    standing: Mapping[str, Section] = field(default_factory=dict)
+    """By name, the arguments of those run-time actions asked for earlier that outlast a session."""
 
 
 @dataclass(slots=True)
@@ -208,6 +231,12 @@ class BackendSession(Protocol):
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         """The connection is gone or was never made."""
+
+    def track_audio(self, track: str, pcm: bytes, now: float) -> None:
+        """24 kHz mono s16le arrived on a track of the room that was opened."""
+
+    def run_action(self, action: str, arguments: Section, now: float) -> None:
+        """A run-time action that the backend declares; answered, sooner or later, by one ActionAnswered."""
 
     def next_deadline(self) -> float | None:
         """Absolute monotonic seconds at which `deadline_reached` is due, None for never."""
@@ -281,6 +310,24 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
+@dataclass(frozen=True, slots=True)
+class RuntimeAction:
+    """Something a user may ask of a session while it runs."""
+
+    arguments: type[Section]
+    outlasts_session: bool = False
+    """Asked for while no session is open it waits for the next, and every later session begins with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A package that must be installed for a setting: its key, what is wanted there, and the module."""
+
+    path: str
+    wanted: str
+    module: str
+
+
 OptionsT = TypeVar("OptionsT", bound=Section)
 
 
@@ -294,3 +341,7 @@ class Backend(Generic[OptionsT]):
     check: Callable[[OptionsT, VoiceChoice], list[Finding]]
     create: Callable[[OptionsT, SessionSetup], BackendSession]
     upload_format: Callable[[OptionsT], UploadFormat]
+    needs: Callable[[OptionsT, VoiceChoice], list[Need]] = lambda _options, _voice: []
+    """Packages that are not there in every installation."""
+    actions: Mapping[str, RuntimeAction] = field(default_factory=dict)
+    """What may be asked of a running session, by the name it has in topics."""

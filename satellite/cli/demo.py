@@ -20,14 +20,15 @@ import yaml
 from satellite.adapters.clock import SystemClock
 from satellite.adapters.mosquitto import PrivateBroker
 from satellite.adapters.recording import read_sound
+from satellite.backends.registry import load as load_backend
 from satellite.cli import COMMANDS, EXIT_FAULT, EXIT_OK, Subparsers
 from satellite.cli.emulator import demo_files
 from satellite.cli.screen import Screen
 from satellite.cli.terminal import Streams, Terminal
 from satellite.core.audio import SAMPLE_BYTES
-from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.base import Emulator
+from satellite.emulator.registry import load, names
 from satellite.emulator.report import Violation
-from satellite.emulator.settings import EmulatorSettings
 from satellite.errors import MediaError, SatelliteError
 from satellite.homeassistant.topics import OFFLINE, Topics
 
@@ -74,7 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
         " mosquitto, and shows the MQTT messages as they come. Ends by itself in under a minute.",
         epilog="Exit code 0 when transcript, translation and speech all came through, else 1.",
     )
-    parser.add_argument("--backend", choices=["deepl"], default="deepl", help="service to emulate (default: deepl)")
+    parser.add_argument("--backend", choices=names(), default="deepl", help="service to emulate (default: deepl)")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="write speech.wav there (default: a new directory)")
 
 
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         raise MediaError(f"{place} cannot be written: {error.strerror}") from error
     speech = (args.keep or work) / SPEECH_NAME
     try:
-        code = asyncio.run(_Demo(work, speech, Streams().out).run())
+        code = asyncio.run(_Demo(args.backend, work, speech, Streams().out).run())
     except BaseException:
         shutil.rmtree(work)
         raise
@@ -104,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
 class _Demo:
     """One demonstration; its own files go to one directory, what is spoken to one file."""
 
-    def __init__(self, work: Path, speech: Path, terminal: Terminal) -> None:
+    def __init__(self, backend: str, work: Path, speech: Path, terminal: Terminal) -> None:
+        self._backend = backend
+        self._can = load_backend(backend).capabilities
         self._work = work
         self._speech = speech
         self._log = work / "satellite.log"
@@ -129,8 +132,9 @@ class _Demo:
     async def _perform(self) -> int:
         """Broker, voice service, daemon, watcher; the exit code."""
         recording, labels = demo_files()
-        settings = EmulatorSettings(recording=recording, labels=labels)
-        async with PrivateBroker() as broker, DeepLEmulator(settings) as service:
+        double = load(self._backend)
+        service = double.make(double.settings(recording=recording, labels=labels))
+        async with PrivateBroker() as broker, service:
             config = self._write_config(recording, broker.port, service)
             self._terminal.tell(OPENING.format(port=broker.port, satellite=SATELLITE_ID))
             self._terminal.say()
@@ -139,7 +143,7 @@ class _Demo:
             violations = service.violations
         return self._conclude(code, violations, recording)
 
-    def _write_config(self, recording: Path, broker_port: int, service: DeepLEmulator) -> Path:
+    def _write_config(self, recording: Path, broker_port: int, service: Emulator) -> Path:
         """What a user would write, with the emulator's address."""
         config = {
             "satellite": {"id": SATELLITE_ID},
@@ -149,10 +153,11 @@ class _Demo:
                 "duplex": "simultaneous",  # a recording does not hear the loudspeaker
             },
             "voice": {
+                "backend": service.name,
                 "source_language": "en",
-                "target_languages": [TARGET],
-                "speech_language": TARGET,
-                "deepl": {"api_key": service.api_key, "base_url": service.base_url},
+                "target_languages": [TARGET] if self._can.translates else [],
+                "speech_language": TARGET if self._can.speaks else None,
+                service.name: service.options,
             },
             "mqtt": {"port": broker_port},
         }
@@ -216,7 +221,7 @@ class _Demo:
 
     def _conclude(self, code: int | None, violations: Sequence[Violation], recording: Path) -> int:
         seconds, level_dbfs = _measure(self._speech)
-        faults = [*_faults(code, violations), *_missing(self._screen, is_audible=level_dbfs > AUDIBLE_DBFS)]
+        faults = [*_faults(code, violations), *self._missing(is_audible=level_dbfs > AUDIBLE_DBFS)]
         if faults:
             self._say_faults(faults)
             return EXIT_FAULT
@@ -226,6 +231,14 @@ class _Demo:
             CLOSING.format(**self._screen.seen, **figures, path=self._speech, recording=shlex.quote(str(recording)))
         )
         return EXIT_OK
+
+    def _missing(self, *, is_audible: bool) -> Iterator[str]:
+        """What the service can do and did not."""
+        seen = self._screen.seen
+        wanted = {"transcript": True, "translation": self._can.translates, "speech": self._can.speaks}
+        yield from (f"no {kind} came" for kind, is_wanted in wanted.items() if is_wanted and not seen[kind])
+        if seen["speech"] and not is_audible:
+            yield "the speech is silence"
 
     def _say_faults(self, faults: Sequence[str]) -> None:
         self._terminal.say("\nIt does not work:")
@@ -265,12 +278,6 @@ def _faults(code: int | None, violations: Sequence[Violation]) -> Iterator[str]:
         yield f"the satellite ended with exit code {code}"
     if violations:
         yield f"the service was sent {len(violations)} times what it does not allow: {violations[0].rule}"
-
-
-def _missing(screen: Screen, *, is_audible: bool) -> Iterator[str]:
-    yield from (f"no {kind} came" for kind in ("transcript", "translation", "speech") if not screen.seen[kind])
-    if screen.seen["speech"] and not is_audible:
-        yield "the speech is silence"
 
 
 def _measure(path: Path) -> tuple[float, float]:

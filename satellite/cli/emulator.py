@@ -10,9 +10,10 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.base import Emulator
 from satellite.emulator.faults import Fault, parse_fault
 from satellite.emulator.pcm import write_wav
+from satellite.emulator.registry import Double, load, names
 from satellite.emulator.settings import EmulatorSettings, Limits, Variants
 from satellite.errors import MediaError
 
@@ -20,11 +21,11 @@ from satellite.errors import MediaError
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
     parser = subparsers.add_parser("emulator", help="emulate a voice service on loopback, for trials and tests")
-    parser.add_argument("--backend", choices=["deepl"], default="deepl", help="which service (default: deepl)")
+    parser.add_argument("--backend", choices=names(), default="deepl", help="which service (default: deepl)")
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port of the REST half (default: any free one)")
     parser.add_argument("--ws-port", type=int, default=0, help="port of the WebSocket half (default: any free one)")
-    parser.add_argument("--api-key", default=EmulatorSettings().api_key, help="the only key that is let in")
+    parser.add_argument("--api-key", default=None, help="the only key that is let in")
     parser.add_argument("--recording", type=Path, metavar="WAV", help="what will be spoken (default: the bundled demo)")
     parser.add_argument("--labels", type=Path, metavar="JSON", help="what is said in it, and when")
     parser.add_argument("--recogniser", choices=["auto", "labels", "pocketsphinx"], default="auto")
@@ -54,8 +55,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT, then write the report; 0, or 1 with a sentence when it cannot start."""
     try:
-        settings = settings_of(args)
-        return asyncio.run(_serve(settings, args))
+        double = load(args.backend)
+        return asyncio.run(_serve(double.make(settings_of(args, double)), args))
     except (MediaError, ValueError) as fault:
         print(f"emulator: {fault}", file=sys.stderr)
     except OSError as fault:
@@ -63,15 +64,16 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def settings_of(args: argparse.Namespace) -> EmulatorSettings:
+def settings_of(args: argparse.Namespace, double: Double) -> EmulatorSettings:
     """The settings that arguments ask for; ValueError names what is unknown."""
     recording, labels = args.recording, args.labels
     if recording is None and labels is None and args.recogniser != "pocketsphinx":
         recording, labels = demo_files()
     rng = random.Random(args.seed)  # noqa: S311 - faults, not secrets
     faults: tuple[Fault, ...] = tuple(parse_fault(spec, rng) for spec in args.fault)
-    return EmulatorSettings(
-        api_key=args.api_key,
+    key = {} if args.api_key is None else {"api_key": args.api_key}
+    return double.settings(
+        **key,
         host=args.host,
         http_port=args.port,
         ws_port=args.ws_port,
@@ -82,8 +84,8 @@ def settings_of(args: argparse.Namespace) -> EmulatorSettings:
         speech_wav=args.speech_wav,
         target_media=args.target_media,
         keep_audio=not args.forget,
-        limits=_limits(args.limit),
-        variants=_variants(args.variant),
+        limits=_limits(args.limit, double.limits()),
+        variants=_variants(args.variant, double.variants()),
         faults=faults,
         seed=args.seed,
         tls_cert=args.tls_cert,
@@ -97,41 +99,41 @@ def demo_files() -> tuple[Path, Path]:
     return Path(str(data / "demo.wav")), Path(str(data / "demo.labels.json"))
 
 
-def _limits(texts: list[str]) -> Limits:
-    known = {field.name for field in dataclasses.fields(Limits)}
+def _limits(texts: list[str], usual: Limits) -> Limits:
+    known = {field.name for field in dataclasses.fields(usual)}
     values: dict[str, float] = {}
     for text in texts:
         name, _, number = text.partition("=")
         if name not in known:
             raise ValueError(f"unknown limit {name!r}; known: {', '.join(sorted(known))}")
         values[name] = float(number)
-    return dataclasses.replace(Limits(), **values)  # type: ignore[arg-type]  # every limit is a number
+    return dataclasses.replace(usual, **values)
 
 
-def _variants(names: list[str]) -> Variants:
-    known = {field.name: field.default for field in dataclasses.fields(Variants)}
+def _variants(names: list[str], usual: Variants) -> Variants:
+    known = {field.name for field in dataclasses.fields(usual)}
     unknown = [name for name in names if name.removeprefix("no_") not in known and name not in known]
     if unknown:
         raise ValueError(
             f"unknown variant {unknown[0]!r}; known: {', '.join(sorted(known))}, each also with no_ before it"
         )
     values = {name if name in known else name.removeprefix("no_"): name in known for name in names}
-    return dataclasses.replace(Variants(), **values)
+    return dataclasses.replace(usual, **values)
 
 
-async def _serve(settings: EmulatorSettings, args: argparse.Namespace) -> int:
+async def _serve(emulator: Emulator, args: argparse.Namespace) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with DeepLEmulator(settings) as emulator:
-        print(json.dumps({"base_url": emulator.base_url, "api_key": emulator.api_key}), flush=True)
+    async with emulator:
+        print(json.dumps(emulator.options), flush=True)
         await stop.wait()
     _write_results(emulator, args)
     return 0
 
 
-def _write_results(emulator: DeepLEmulator, args: argparse.Namespace) -> None:
+def _write_results(emulator: Emulator, args: argparse.Namespace) -> None:
     if args.report is not None:
         args.report.write_text(json.dumps(emulator.report(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.audio_dir is not None:

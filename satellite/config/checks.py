@@ -6,9 +6,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from satellite.backends import registry
 from satellite.backends.base import Finding, Severity
-from satellite.backends.deepl import options as deepl
-from satellite.backends.loopback import options as loopback
 from satellite.config.model import Config
 from satellite.config.secrets import reason
 
@@ -92,22 +91,14 @@ def _targets(config: Config) -> Iterator[Finding]:
         seen.add(tag.lower())
 
 
-def _media(config: Config) -> Iterator[Finding]:
-    options = config.voice.deepl
-    if config.voice.backend != "deepl" or options is None:
-        return
-    if options.source_media != "pcm":
-        yield from _needs_package("voice.deepl.source_media", options.source_media, "av")
-    if not options.speech_media.startswith("audio/pcm"):
-        yield from _needs_package("voice.deepl.speech_media", options.speech_media, "av")
-
-
 def _backend(config: Config) -> Iterator[Finding]:
     voice = config.voice
-    if voice.backend == "loopback":
-        yield from loopback.check(voice.loopback, voice)
-    elif voice.deepl is not None:
-        yield from deepl.check(voice.deepl, voice)
+    if not voice.has_options:
+        return  # told already
+    backend = registry.load(voice.backend)
+    yield from backend.check(voice.options, voice)
+    for need in backend.needs(voice.options, voice):
+        yield from _needs_package(need.path, need.wanted, need.module)
 
 
 def _mqtt_login(config: Config) -> Iterator[Finding]:
@@ -152,8 +143,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (_detector, ("vad.detector",)),
     (_pre_roll, ("vad.pre_roll_ms", "vad.onset_ms")),
     (_targets, (_TARGETS,)),
-    (_media, ("voice.backend", "voice.deepl")),
-    (_backend, ("voice.backend", "voice.deepl", "voice.loopback")),
+    (_backend, ("voice.backend", *(f"voice.{name}" for name in registry.names()))),
     (_mqtt_login, ("mqtt.username", "mqtt.password")),
     (_mqtt_port, ("mqtt.port", "mqtt.tls")),
     (_mqtt_tls, ("mqtt.tls",)),

@@ -241,11 +241,16 @@ class Voice(Section, frozen=True):
             msgspec.structs.force_setattr(self, "speech_language", next(iter(self.target_languages), None))
 
     @property
+    def has_options(self) -> bool:
+        """False while the options of the chosen backend are missing: there is something in them without a default."""
+        return getattr(self, self.backend) is not None
+
+    @property
     def options(self) -> Section:
         """The options of the chosen backend. The loader sees to it that they are there; LocalMisuse otherwise."""
-        options = self.loopback if self.backend == "loopback" else self.deepl
-        if options is None:
+        if not self.has_options:
             raise LocalMisuse(f"a configuration for {self.backend} without its options")
+        options: Section = getattr(self, self.backend)
         return options
 
 

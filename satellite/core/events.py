@@ -1,7 +1,8 @@
 """What a voice session can report. All are past tense, frozen, and carry their units."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from satellite.errors import ErrorCategory
 
@@ -103,6 +104,15 @@ class AudioLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionAnswered:
+    """What became of a run-time action that a user asked for; `reason` is set when it was not carried out."""
+
+    action: str
+    result: Mapping[str, object] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """The session is over in order: `expected` says whether we asked for it."""
 
@@ -130,6 +140,7 @@ VoiceEvent = (
     | UtteranceSent
     | UtteranceSettled
     | AudioLost
+    | ActionAnswered
     | SessionEnded
     | SessionFailed
 )

@@ -6,13 +6,12 @@ import heapq
 import itertools
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from satellite.core.audio import ms_of_samples
 from satellite.emulator.labels import Labels, load_labels
 from satellite.emulator.pcm import WIDTH, read_wav
-from satellite.emulator.recogniser import Heard, LabelRecogniser, Recogniser, Resent, SilentRecogniser
-from satellite.emulator.schema import SessionConfig
-from satellite.emulator.script import Outgoing, Script
+from satellite.emulator.recogniser import Heard, HeardWord, LabelRecogniser, Recogniser, Resent, SilentRecogniser
 from satellite.emulator.settings import EmulatorSettings
 from satellite.errors import MediaError
 
@@ -49,15 +48,37 @@ class Truth:
         return LabelRecogniser(self.recording, self.labels, exact=exact, resend_window_s=settings.resend_window_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Something to send at `due_s`: an update, or text to be spoken."""
+
+    due_s: float
+    message: dict[str, object] | None = None
+    speech: str | None = None
+
+
+class Script(Protocol):
+    """What a service makes of recognised words."""
+
+    def heard(self, words: list[HeardWord], now: float) -> list[Outgoing]:
+        """New words."""
+        ...
+
+    def silence(self, stream_ms: float, now: float) -> list[Outgoing]:
+        """The input has reached `stream_ms` without a new word."""
+        ...
+
+    def finish(self, now: float) -> list[Outgoing]:
+        """The input has ended."""
+        ...
+
+
 class Conversation:
     """One session's speech in and text out; audio is taken from a queue so that arrivals are timed undisturbed."""
 
-    def __init__(self, config: SessionConfig, settings: EmulatorSettings, truth: Truth, *, exact: bool) -> None:
-        self._recogniser = truth.recogniser(settings, exact=exact)
-        fixed = config.source_language_mode == "fixed" and bool(config.source_language)
-        language = config.source_language if fixed else truth.language
-        on_silence = settings.variants.conclude_on_silence
-        self.script = Script(language, config, on_silence=on_silence, seed=settings.seed)
+    def __init__(self, recogniser: Recogniser, script: Script) -> None:
+        self._recogniser = recogniser
+        self._script = script
         self._audio: deque[tuple[bytes, float] | None] = deque()
         self._has_audio = asyncio.Event()
         self._stream_samples = 0
@@ -93,14 +114,14 @@ class Conversation:
         piece = self._audio.popleft()
         now = asyncio.get_running_loop().time()
         heard = await self._hear(piece)
-        outgoing = self.script.heard(heard.words, now)
+        outgoing = self._script.heard(heard.words, now)
         if piece is None:
-            outgoing += self.script.finish(now)
+            outgoing += self._script.finish(now)
             self._is_finished = True
         else:
             self._stream_samples += len(piece[0]) // WIDTH
             if not heard.is_mid_word:
-                outgoing += self.script.silence(self.stream_ms, now)
+                outgoing += self._script.silence(self.stream_ms, now)
         for item in outgoing:
             heapq.heappush(self._outbox, (item.due_s, next(self._order), item))
         self.wake()

@@ -1,46 +1,21 @@
-"""What can be set on the emulated DeepL Voice service."""
+"""What can be set on every emulated voice service."""
 
-from dataclasses import dataclass, field
+import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from satellite.emulator.faults import Fault
+from satellite.errors import MediaError
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Published limits (DeepL Voice reference §13) and the numbers the reference leaves open.
-
-    `jitter_ms` is granted to arrival times, because a chunk's arrival is not its sending; the emulator's own
-    measured stalls are granted on top. `token_ttl_s`, `resume_window_s` and `no_retry_s` are choices of this double.
-    """
-
-    inactivity_s: float = 30.0
-    token_ttl_s: float = 15.0
-    resume_window_s: float = 30.0
-    jitter_ms: float = 15.0
-    no_retry_s: float = 10.0
-    drain_patience_s: float = 10.0
-    connection_s: float | None = None
-    sessions: int | None = None
+    """Published limits, and the numbers that a reference leaves open; each service has its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """Odd but legal behaviour of a server (DeepL Voice reference §22)."""
-
-    conclude_on_silence: bool = True
-    odd_tag_case: bool = False
-    extra_fields: bool = False
-    unknown_messages: bool = False
-    null_text: bool = False
-    trailing_semicolon: bool = False
-    many_elements: bool = False
-    odd_elements: bool = False
-    shuffled_end: bool = False
-    no_session_id: bool = False
-    split_headers: bool = False
-    timeout_without_error: bool = False
-    times_restart: bool = False
+    """Odd but legal behaviour of a server; each service has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +26,7 @@ class EmulatorSettings:
     streaming URL names instead of its own, for something in between.
     """
 
-    api_key: str = "emulated-deepl-key"
+    api_key: str = "emulated-key"
     host: str = "127.0.0.1"
     http_port: int = 0
     ws_port: int = 0
@@ -66,9 +41,18 @@ class EmulatorSettings:
     speech_speed: float = 12.0
     resend_window_s: float | None = None
     keep_audio: bool = True
-    limits: Limits = field(default_factory=Limits)
-    variants: Variants = field(default_factory=Variants)
     faults: tuple[Fault, ...] = ()
     seed: int = 0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The server's TLS side when a certificate is given; MediaError when it cannot be used."""
+        if self.tls_cert is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.tls_cert, self.tls_key)
+        except (OSError, ssl.SSLError) as fault:
+            raise MediaError(f"TLS certificate {self.tls_cert} cannot be used: {fault}") from fault
+        return context

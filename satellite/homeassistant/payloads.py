@@ -152,9 +152,10 @@ def command_error(topics: Topics, command: str, payload: str, reason: str) -> Me
     return Message(topics.command_error, _json(body), False, 1, Delivery.TRANSIENT)
 
 
-def backend_result(topics: Topics, action: str, result: Mapping[str, object]) -> Message:
-    """The answer to a runtime action of the backend."""
-    return Message(topics.backend_result(action), _json(result), False, 1, Delivery.CONCLUDED)
+def backend_result(topics: Topics, action: str, reason: str | None, result: Mapping[str, object]) -> Message:
+    """The answer to a runtime action of the backend; `reason` says why it was not carried out."""
+    body = {"action": action, "ok": reason is None, "reason": reason, "result": result}
+    return Message(topics.backend_result(action), _json(body), False, 1, Delivery.CONCLUDED)
 
 
 # --- present state ----------------------------------------------------------------------------------------------

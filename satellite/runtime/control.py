@@ -1,7 +1,7 @@
 """Control: commands from MQTT → changes of the running satellite, or a refusal with its reason."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,8 @@ class ControlPorts:
     restart: Callable[[], None]
     play: Callable[[str], str | None]
     """Fetch and queue a sound; why not, or None."""
+    run_action: Callable[[str, Mapping[str, object]], str | None]
+    """Ask the backend for a run-time action; why not, or None."""
 
 
 class Control:
@@ -122,7 +124,7 @@ class Control:
             case Play():
                 return self._ports.play(command.source)
             case _:
-                return f"this backend has no action {command.action}"
+                return self._ports.run_action(command.action, command.arguments)
         return None
 
     def _refuse(self, refused: CommandRefused) -> None:

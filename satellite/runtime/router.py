@@ -5,6 +5,7 @@ from typing import Protocol
 from satellite.core.audio import AudioChunk, ms_of_samples
 from satellite.core.backlog import Dropped
 from satellite.core.events import (
+    ActionAnswered,
     AudioLost,
     ConnectionLost,
     SessionEnded,
@@ -19,6 +20,7 @@ from satellite.core.events import (
 from satellite.core.gate import EndReason
 from satellite.core.transcript import BookOutput, TranscriptBook
 from satellite.ports import Clock
+from satellite.runtime.actions import Actions
 from satellite.runtime.alarm import Alarm
 from satellite.runtime.floor import Floor
 from satellite.runtime.speaker import Speaker
@@ -63,6 +65,7 @@ class Router:
         self._goes_on = False
         self.uplink: Uplink | None = None
         self.speaker: Speaker | None = None
+        self.actions: Actions | None = None
 
     # --- from the listener -------------------------------------------------------------------------------------
 
@@ -108,6 +111,9 @@ class Router:
             self._book.utterance_sent(event.utterance_id, now)
         elif isinstance(event, UtteranceSettled):
             self._book.utterance_settled(event.utterance_id, now)
+        elif isinstance(event, ActionAnswered):
+            if self.actions is not None:
+                self.actions.answered(event)
         elif isinstance(event, AudioLost):
             self.audio_dropped(Dropped(event.utterance_id, event.samples))
         else:
@@ -142,6 +148,8 @@ class Router:
     def session_over(self, session_id: str) -> None:
         """The session reports nothing more."""
         self._session_id = session_id
+        if self.actions is not None:
+            self.actions.session_over()
         self._over(is_final=False)
 
     def finish(self) -> None:

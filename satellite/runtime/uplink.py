@@ -20,6 +20,7 @@ from satellite.core.events import (
     VoiceEvent,
 )
 from satellite.core.liveness import Vital
+from satellite.core.section import Section
 from satellite.errors import ErrorCategory
 from satellite.ports import Clock, VoiceLink, VoiceLinkFactory
 from satellite.runtime.meter import Percentiles
@@ -82,6 +83,13 @@ class UplinkCounters:
     streamed_samples: int = 0
     ignored_messages: int = 0
     """What services said that was not understood or not asked for."""
+
+    def ignored(self, messages: int, session_id: str) -> None:
+        """Tell once a session, loudly the first time, what was of no use: a service may learn new words."""
+        if messages:
+            level = logging.INFO if self.ignored_messages else logging.WARNING
+            log.log(level, "session %s: %d messages of the service were of no use", session_id[:8], messages)
+            self.ignored_messages += messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,14 @@ class Uplink:
             self._events.audio_discarded(dropped)
         self._settle_marks()
 
+    def run_action(self, action: str, arguments: Section) -> bool:
+        """Ask the present session for it; False when there is none."""
+        if (present := self._live) is None:
+            return False
+        present.session.run_action(action, arguments, self._parts.clock.monotonic())
+        present.link.wake()
+        return True
+
     def restart_session(self) -> None:
         """End the present session in order, so that the next one has the present settings; leave a park."""
         self._finish_session()
@@ -197,18 +213,10 @@ class Uplink:
         finally:
             self._present = None
             self.counters.streamed_samples += session.counters.sent_samples
-            self._count_ignored(session.counters.ignored_messages)
+            self.counters.ignored(session.counters.ignored_messages, self._session_id)
             self._settle_marks()
             self._events.session_over(self._session_id)
         return session
-
-    def _count_ignored(self, messages: int) -> None:
-        """Tell once a session, loudly the first time, what was of no use: a service may learn new words."""
-        if messages:
-            level = logging.INFO if self.counters.ignored_messages else logging.WARNING
-            session = self._session_id[:8]
-            log.log(level, "session %s: %d messages of the service were of no use", session, messages)
-            self.counters.ignored_messages += messages
 
     async def _wait_before_retry(self, failure: SessionFailed) -> bool:
         """Sit out the back-off or the park; False when the run is over."""

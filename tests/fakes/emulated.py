@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from satellite.emulator.deepl import DeepLEmulator
-from satellite.emulator.settings import EmulatorSettings
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLSettings
 from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm
 
-SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
+SETTINGS = DeepLSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones")
 FIRST_SENTENCE = demo_pcm(500, 3600)
 FIRST_TEXT = "Good morning, the kitchen light is on."
 CHUNK = demo_pcm(1000, 1100)
 
 
 @asynccontextmanager
-async def emulated(settings: EmulatorSettings = SETTINGS) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
+async def emulated(settings: DeepLSettings = SETTINGS) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
     async with DeepLEmulator(settings) as emulator:
         yield emulator, RawClient(emulator.base_url, emulator.api_key)
 

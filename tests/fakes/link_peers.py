@@ -11,8 +11,9 @@ from pathlib import Path
 
 from satellite.backends.base import Action, HttpFailed, HttpResponse, SessionCounters, SessionState, SocketClosed
 from satellite.core.events import VoiceEvent
+from satellite.core.section import Section
 
-Input = str | bytes | HttpResponse | HttpFailed | SocketClosed
+Input = str | bytes | HttpResponse | HttpFailed | SocketClosed | tuple[str, object]
 React = Callable[["ScriptedSession", Input], None]
 
 STARTED, AUDIO, FINISH, CLOSE, OPENED, DEADLINE = "<start>", "<audio>", "<finish>", "<close>", "<opened>", "<deadline>"
@@ -70,6 +71,12 @@ class ScriptedSession:
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         self._take(closed, now)
+
+    def track_audio(self, track: str, pcm: bytes, now: float) -> None:
+        self._take((track, pcm), now)
+
+    def run_action(self, action: str, arguments: Section, now: float) -> None:
+        self._take((action, arguments), now)
 
     def next_deadline(self) -> float | None:
         return self.deadline

@@ -6,13 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from satellite.adapters.decoder import make_decoder
+from satellite.app.parts import read_arguments
+from satellite.backends.base import RuntimeAction
 from satellite.core.audio import RATE_HZ
 from satellite.core.backlog import Backlog
 from satellite.core.backoff import Backoff
 from satellite.core.events import SpeechChunk
 from satellite.core.gate import GateSettings, VadGate
+from satellite.core.section import Section
 from satellite.core.transcript import BookSettings, TranscriptBook
 from satellite.core.turn import TurnPolicy, TurnSettings
+from satellite.runtime.actions import ActionPorts, Actions
+from satellite.runtime.answers import Answers
 from satellite.runtime.control import Control, ControlPorts, Rooms
 from satellite.runtime.floor import Floor
 from satellite.runtime.listener import Listener, ListenerParts
@@ -30,6 +35,18 @@ from tests.fakes.voice import Fate, Service
 SETTINGS = RuntimeSettings(mute=False, volume=100, source_language="en", target_languages=("de",), speech_language=None)
 GATE = GateSettings(onset_ms=60, pre_roll_ms=400, hang_over_ms=900, max_utterance_s=120)
 PCM_TYPE = f"audio/pcm;encoding=s16le;rate={RATE_HZ}"
+
+
+class Jump(Section, frozen=True):
+    """Arguments of an action that only a running session can carry out."""
+
+    height_m: float
+
+
+class Tune(Section, frozen=True):
+    """Arguments of an action that outlasts a session."""
+
+    level: int = 1
 
 
 def pcm(seconds: float, rate_hz: int = RATE_HZ, level: int = 1000) -> bytes:
@@ -69,6 +86,10 @@ class Stage:
         self.stored: list[RuntimeSettings] = []
         self.played: list[str] = []
         self.restarts = 0
+        self.declared: dict[str, RuntimeAction] = {
+            "jump": RuntimeAction(Jump),
+            "tune": RuntimeAction(Tune, outlasts_session=True),
+        }
         self.objection: str | None = None
         self.reporter = Reporter(
             TOPICS,
@@ -83,6 +104,8 @@ class Stage:
         self.listener = Listener(self._listener_parts(gate), self.router, self.reporter)
         self.uplink = Uplink(self._uplink_parts(), self.router)
         self.speaker = Speaker(self.sink, make_decoder, self.floor, self.reporter, SpeakerSettings())
+        answers = Answers(TOPICS, self.publisher)
+        self.actions = Actions(ActionPorts(self.declared, read_arguments, self.uplink.run_action, answers))
         rooms = Rooms(self.listener, self.uplink, self.speaker, self.floor)
         self.control = Control(SETTINGS, rooms, self._control_ports())
         self._wire()
@@ -99,7 +122,7 @@ class Stage:
         return self.publisher.of(topic)
 
     def _wire(self) -> None:
-        self.router.uplink, self.router.speaker = self.uplink, self.speaker
+        self.router.uplink, self.router.speaker, self.router.actions = self.uplink, self.speaker, self.actions
         self.floor.on_suppress = self.listener.suppress
         self.floor.on_release = self.listener.release
         self.floor.on_start_playback = self.speaker.start
@@ -135,6 +158,7 @@ class Stage:
             check=lambda _: self.objection,
             restart=self._restart,
             play=self._play,
+            run_action=self.actions.request,
         )
 
     def _restart(self) -> None:

@@ -26,6 +26,7 @@ from satellite.core.events import (
     UtteranceSettled,
     VoiceEvent,
 )
+from satellite.core.section import Section
 from satellite.errors import ErrorCategory, LocalMisuse
 
 REFUSED = SessionFailed(ErrorCategory.CONNECTIVITY, "connection refused")
@@ -53,6 +54,7 @@ class ScriptedSession:
     def __init__(self, backlog: Backlog, fate: Fate) -> None:
         self.counters = SessionCounters()
         self.taken: list[AudioChunk | UtteranceEnd] = []
+        self.asked: list[tuple[str, Section]] = []
         self.started_at = 0.0
         self._state = SessionState.IDLE
         self._backlog = backlog
@@ -159,6 +161,12 @@ class ScriptedSession:
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         raise LocalMisuse("nothing was dialled")
+
+    def track_audio(self, track: str, pcm: bytes, now: float) -> None:
+        raise LocalMisuse("no room was opened")
+
+    def run_action(self, action: str, arguments: Section, now: float) -> None:
+        self.asked.append((action, arguments))
 
     def _pump(self, now: float) -> None:
         if self._state is not SessionState.STREAMING or not self._fate.is_hungry:

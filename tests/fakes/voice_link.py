@@ -22,8 +22,8 @@ from satellite.backends.deepl.session import DeepLSession
 from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import Backlog, Dropped
 from satellite.core.events import AudioLost, Segment, SessionFailed, Stream, TranscriptUpdated, VoiceEvent
-from satellite.emulator.deepl import DeepLEmulator
-from satellite.emulator.settings import EmulatorSettings, Limits
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLLimits, DeepLSettings
 from satellite.runtime.uplink import Uplink, UplinkParts
 from tests.fakes.rawdeepl import DATA, demo_pcm
 from tests.fakes.relay import Relay, relay
@@ -151,17 +151,17 @@ async def way(certificates: Path | None = None, outage_s: float = 30.0) -> Async
     """Everything running; the relay lies between the driver and the service's WebSocket."""
     tls = None if certificates is None else ssl.create_default_context(cafile=certificates / "ca.crt")
     async with relay(0) as between:
-        settings = EmulatorSettings(
+        settings = DeepLSettings(
             advertised=f"127.0.0.1:{between.port}",
             recording=DATA / "demo.wav",
             labels=DATA / "demo.labels.json",
             speech="tones",
-            limits=Limits(jitter_ms=40.0),
+            limits=DeepLLimits(jitter_ms=40.0),
             tls_cert=None if certificates is None else certificates / "server.crt",
             tls_key=None if certificates is None else certificates / "server.key",
         )
         async with DeepLEmulator(settings) as emulator:
-            between.target_port = emulator.socket_port
+            between.target_port = emulator.doors.socket_port
             async with _driven(emulator, between, tls, outage_s) as run:
                 yield run
 

@@ -44,7 +44,7 @@ def take_command(data: bytes) -> Outcome:
         return Outcome(command.reason[:30])
     if isinstance(command, RunBackendAction):
         hold(_depth(command.arguments) <= ARGUMENTS_DEPTH_MAX, "arguments are shallow")
-        check_payload(payloads.backend_result(TOPICS, command.action, command.arguments))
+        check_payload(payloads.backend_result(TOPICS, command.action, None, command.arguments))
     return Outcome(type(command).__name__)
 
 

@@ -20,9 +20,9 @@ from websockets.exceptions import ConnectionClosed
 
 from satellite.adapters import httpcall, websocket
 from satellite.backends.base import HttpFailed, HttpRequest, OpenSocket
-from satellite.emulator.deepl import DeepLEmulator
-from satellite.emulator.framing import CLIENT_MESSAGES, FramingError
-from satellite.emulator.framing import decode as decode_frame
+from satellite.emulator.deepl.framing import CLIENT_MESSAGES, FramingError
+from satellite.emulator.deepl.framing import decode as decode_frame
+from satellite.emulator.deepl.server import DeepLEmulator
 from tests.fuzz.target import Outcome, Shape, Target, hold
 from tests.fuzz.wire import messages
 

@@ -13,12 +13,14 @@ import tempfile
 import threading
 import wave
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from satellite.cli import demo, main
-from satellite.emulator.settings import EmulatorSettings, Limits
+from satellite.emulator.deepl.settings import DeepLLimits, DeepLSettings
+from satellite.emulator.registry import load
 from tests.fakes.daemon import DATA
 from tests.fakes.restored import process_restored
 from tests.fakes.sound import write_wav
@@ -150,12 +152,16 @@ def test_silence_does_not_pass_for_success(
     assert out.splitlines()[-1] in log.read_text()
 
 
+def use_settings(monkeypatch: pytest.MonkeyPatch, settings: Callable[..., DeepLSettings]) -> None:
+    monkeypatch.setattr(demo, "load", lambda name: replace(load(name), settings=settings))
+
+
 @pytest.mark.slow
 def test_an_inaudible_translation_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hush = write_wav(tmp_path / "hush.wav", b"\1\0" * 12_000, 24_000)
-    monkeypatch.setattr(demo, "EmulatorSettings", functools.partial(EmulatorSettings, speech_wav=hush))
+    use_settings(monkeypatch, functools.partial(DeepLSettings, speech_wav=hush))
     assert main(["demo"]) == 1
     assert "It does not work:\n- the speech is silence\n" in capsys.readouterr().out
 
@@ -164,8 +170,8 @@ def test_an_inaudible_translation_is_none(
 def test_a_satellite_that_breaks_rules_does_not_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    strict = functools.partial(EmulatorSettings, limits=Limits(jitter_ms=-10_000))
-    monkeypatch.setattr(demo, "EmulatorSettings", strict)
+    strict = functools.partial(DeepLSettings, limits=DeepLLimits(jitter_ms=-10_000))
+    use_settings(monkeypatch, strict)
     assert main(["demo"]) == 1
     assert "times what it does not allow: " in capsys.readouterr().out
 

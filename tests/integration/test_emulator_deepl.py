@@ -13,10 +13,10 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from satellite.emulator import stream
+from satellite.emulator.deepl import stream
+from satellite.emulator.deepl.settings import DeepLLimits, DeepLVariants
 from satellite.emulator.faults import Fault
 from satellite.emulator.pcm import resample
-from satellite.emulator.settings import Limits, Variants
 from tests.fakes.emulated import CHUNK, FIRST_SENTENCE, FIRST_TEXT, SETTINGS, emulated, rules, say
 from tests.fakes.rawdeepl import RawClient, demo_pcm, request
 
@@ -105,7 +105,7 @@ async def test_what_could_not_be_sent_comes_with_the_next_connection() -> None:
 
 
 async def test_only_the_end_concludes_in_the_variant() -> None:
-    settings = replace(SETTINGS, variants=Variants(conclude_on_silence=False))
+    settings = replace(SETTINGS, variants=DeepLVariants(conclude_on_silence=False))
     async with emulated(settings) as (_, client):
         await client.open()
         async with asyncio.TaskGroup() as group:
@@ -294,8 +294,8 @@ async def test_stream_rules(message_format: str, act: Act, rule: str, code: int 
 
 
 async def test_thirty_seconds_without_audio_end_the_session() -> None:
-    for variants, errors in ((Variants(), [408]), (Variants(timeout_without_error=True), [])):
-        async with emulated(replace(SETTINGS, limits=Limits(inactivity_s=0.3), variants=variants)) as (
+    for variants, errors in ((DeepLVariants(), [408]), (DeepLVariants(timeout_without_error=True), [])):
+        async with emulated(replace(SETTINGS, limits=DeepLLimits(inactivity_s=0.3), variants=variants)) as (
             emulator,
             client,
         ):
@@ -308,7 +308,7 @@ async def test_thirty_seconds_without_audio_end_the_session() -> None:
 
 
 async def test_no_timer_after_the_end_of_the_input() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(inactivity_s=0.2))) as (emulator, client):
+    async with emulated(replace(SETTINGS, limits=DeepLLimits(inactivity_s=0.2))) as (emulator, client):
         await client.open(target_languages=["de"])
         await say(client, demo_pcm(500, 2000))
     assert rules(emulator) == []
@@ -375,7 +375,7 @@ async def test_a_recording_played_again_is_not_sent_again() -> None:
 
 
 async def test_odd_but_legal_behaviour() -> None:
-    variants = Variants(
+    variants = DeepLVariants(
         odd_tag_case=True,
         extra_fields=True,
         unknown_messages=True,
@@ -409,7 +409,7 @@ async def test_odd_but_legal_behaviour() -> None:
 
 @pytest.mark.slow
 async def test_times_may_restart_with_a_connection() -> None:
-    async with emulated(replace(SETTINGS, variants=Variants(times_restart=True))) as (_, client):
+    async with emulated(replace(SETTINGS, variants=DeepLVariants(times_restart=True))) as (_, client):
         socket = await client.open()
         await client.stream(FIRST_SENTENCE)
         socket.transport.abort()

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage, InvalidStatus
 
-from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLSettings
 from satellite.emulator.faults import Fault
-from satellite.emulator.settings import EmulatorSettings
 from satellite.errors import MediaError
 from tests.fakes.emulated import rules
 from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm
@@ -28,7 +28,7 @@ CHUNK = demo_pcm(1000, 1100)
 
 @asynccontextmanager
 async def failing(*faults: Fault) -> AsyncIterator[tuple[DeepLEmulator, RawClient]]:
-    settings = EmulatorSettings(
+    settings = DeepLSettings(
         recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", speech="tones", faults=faults
     )
     async with DeepLEmulator(settings) as emulator:
@@ -253,14 +253,14 @@ async def test_the_duration_limit_is_a_clean_close() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        EmulatorSettings(recording=DATA / "demo.wav"),
-        EmulatorSettings(recording=DATA / "missing.wav", labels=DATA / "demo.labels.json"),
-        EmulatorSettings(recording=DATA / "demo.labels.json", labels=DATA / "demo.labels.json"),
-        EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.wav"),
-        EmulatorSettings(tls_cert=DATA / "missing.pem"),
+        DeepLSettings(recording=DATA / "demo.wav"),
+        DeepLSettings(recording=DATA / "missing.wav", labels=DATA / "demo.labels.json"),
+        DeepLSettings(recording=DATA / "demo.labels.json", labels=DATA / "demo.labels.json"),
+        DeepLSettings(recording=DATA / "demo.wav", labels=DATA / "demo.wav"),
+        DeepLSettings(tls_cert=DATA / "missing.pem"),
     ],
 )
-def test_unusable_files_are_named(settings: EmulatorSettings) -> None:
+def test_unusable_files_are_named(settings: DeepLSettings) -> None:
     with pytest.raises(MediaError, match=r"labels|demo|missing"):
         DeepLEmulator(settings)
 
@@ -278,7 +278,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 async def test_tls(certificate: tuple[Path, Path]) -> None:
-    settings = EmulatorSettings(
+    settings = DeepLSettings(
         recording=DATA / "demo.wav", labels=DATA / "demo.labels.json", tls_cert=certificate[0], tls_key=certificate[1]
     )
     async with DeepLEmulator(settings) as emulator:

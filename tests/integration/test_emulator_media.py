@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from satellite.emulator.deepl import DeepLEmulator
+from satellite.emulator.deepl.schema import TARGET_MEDIA
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLSettings, DeepLVariants
 from satellite.emulator.encoders import make_encoder
 from satellite.emulator.pcm import write_wav
-from satellite.emulator.schema import TARGET_MEDIA
-from satellite.emulator.settings import EmulatorSettings, Variants
 from satellite.emulator.speech import SPEECH_RATE_HZ, Synthesiser, tones
 from tests.fakes.rawdeepl import DATA, RawClient, demo_pcm
 
-SETTINGS = EmulatorSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json")
+SETTINGS = DeepLSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json")
 HEADERS = {
     "audio/flac": 1,
     "audio/ogg": 2,
@@ -100,7 +100,7 @@ async def test_each_type_decodes_to_what_was_spoken(media: str) -> None:
 
 @pytest.mark.parametrize("media", ["audio/webm;codecs=opus", "audio/flac", "audio/x-matroska;codecs=aac"])
 async def test_headers_may_be_split(media: str) -> None:
-    async with DeepLEmulator(replace(SETTINGS, speech="tones", variants=Variants(split_headers=True))) as emulator:
+    async with DeepLEmulator(replace(SETTINGS, speech="tones", variants=DeepLVariants(split_headers=True))) as emulator:
         client = RawClient(emulator.base_url, emulator.api_key)
         await client.open(target_media_languages=["de"], target_media_content_type=media)
         await client.stream(demo_pcm(700, 1900))

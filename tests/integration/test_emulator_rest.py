@@ -10,16 +10,16 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from satellite.emulator.admission import Admission
 from satellite.emulator.conversation import Truth
+from satellite.emulator.deepl.admission import Admission
+from satellite.emulator.deepl.rest import REALTIME_PATH
+from satellite.emulator.deepl.schema import SessionConfig, check_request
+from satellite.emulator.deepl.service import CONNECT_PATH, Service
+from satellite.emulator.deepl.settings import DeepLLimits
+from satellite.emulator.deepl.tokens import Session
 from satellite.emulator.faults import Fault
 from satellite.emulator.report import Ledger
-from satellite.emulator.rest import REALTIME_PATH
-from satellite.emulator.schema import SessionConfig, check_request
-from satellite.emulator.service import CONNECT_PATH, Service
-from satellite.emulator.settings import Limits
 from satellite.emulator.speech import Synthesiser
-from satellite.emulator.tokens import Session
 from tests.fakes.emulated import SETTINGS, emulated, rules
 from tests.fakes.rawdeepl import DATA, PCM_16K, RawClient, request
 
@@ -111,7 +111,7 @@ async def test_no_speech_for_this_key() -> None:
 
 
 async def test_too_many_sessions_is_a_429() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(sessions=1))) as (emulator, client):
+    async with emulated(replace(SETTINGS, limits=DeepLLimits(sessions=1))) as (emulator, client):
         await client.open()
         other = RawClient(emulator.base_url, emulator.api_key)
         assert (await other.post()).status == 429
@@ -164,7 +164,7 @@ async def test_a_token_must_be_percent_encoded() -> None:
 
 
 async def test_unknown_and_expired_tokens() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(token_ttl_s=0.05))) as (emulator, client):
+    async with emulated(replace(SETTINGS, limits=DeepLLimits(token_ttl_s=0.05))) as (emulator, client):
         await client.post()
         await asyncio.sleep(0.1)
         with pytest.raises(InvalidStatus):
@@ -201,7 +201,7 @@ async def test_two_gets_in_flight() -> None:
 
 
 async def test_a_session_not_resumed_in_time_has_expired() -> None:
-    async with emulated(replace(SETTINGS, limits=Limits(resume_window_s=0.05))) as (emulator, client):
+    async with emulated(replace(SETTINGS, limits=DeepLLimits(resume_window_s=0.05))) as (emulator, client):
         socket = await client.open()
         socket.transport.abort()
         await asyncio.sleep(0.1)

@@ -146,7 +146,7 @@ class BrokerVisit:
     def _harmless(self) -> list[Message]:
         """One message for each class of topics on which something can be said that means nothing."""
         topics = self.topics
-        messages = [payloads.backend_result(topics, NAME, {"trial": True})]
+        messages = [payloads.backend_result(topics, NAME, None, {"trial": True})]
         if self._languages is not None and self.retained.get(topics.state) in QUIET_STATES:
             now_s = self._clock.wall()
             streams = [(Stream.SOURCE, self._source_language), *((Stream.TARGET, tag) for tag in self._languages)]

@@ -49,7 +49,7 @@ class ServiceVisit:
         """Ask for a session, and leave it at that."""
         room = VoiceRoom(self._config, self._clock)
         try:
-            session = room.make_session(Backlog(RATE_HZ), parts.configured_settings(self._config))
+            session = room.make_session(Backlog(RATE_HZ), parts.configured_settings(self._config), {})
         except SatelliteError as error:
             return failed(str(error), "see docs/configuration.md for what this option needs")
         session.start(self._clock.monotonic())

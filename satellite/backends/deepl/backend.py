@@ -1,6 +1,6 @@
 """What the DeepL backend is."""
 
-from satellite.backends.base import Backend, Capabilities, UploadFormat
+from satellite.backends.base import Backend, Capabilities, Need, UploadFormat, VoiceChoice
 from satellite.backends.deepl.options import MAX_TARGETS, DeepLOptions, check
 from satellite.backends.deepl.session import DeepLSession
 
@@ -8,6 +8,16 @@ from satellite.backends.deepl.session import DeepLSession
 def upload_format(options: DeepLOptions) -> UploadFormat:
     """The form of the audio sent."""
     return UploadFormat.OGG_OPUS if options.source_media == "opus" else UploadFormat.PCM
+
+
+def needs(options: DeepLOptions, voice: VoiceChoice) -> list[Need]:
+    """PyAV, for everything but PCM."""
+    wanted = []
+    if options.source_media != "pcm":
+        wanted.append(Need("voice.deepl.source_media", options.source_media, "av"))
+    if voice.speech_language is not None and not options.speech_media.startswith("audio/pcm"):
+        wanted.append(Need("voice.deepl.speech_media", options.speech_media, "av"))
+    return wanted
 
 
 BACKEND = Backend(
@@ -19,4 +29,5 @@ BACKEND = Backend(
     check=check,
     create=DeepLSession,
     upload_format=upload_format,
+    needs=needs,
 )

@@ -8,9 +8,9 @@ from typing import cast
 
 from satellite.backends.base import SessionState
 from satellite.backends.deepl.conversation import Conversation
-from satellite.backends.deepl.outlet import SILENCE_SAMPLES, Outlet
-from satellite.backends.deepl.pacer import CATCH_UP_CHUNK_S, LIVE_CHUNK_S
+from satellite.backends.deepl.pace import CATCH_UP_CHUNK_S, LIVE_CHUNK_S
 from satellite.backends.deepl.timers import Timers
+from satellite.backends.outlet import SILENCE_SAMPLES, Outlet
 from satellite.core.audio import AudioChunk, samples_of_ms
 from satellite.core.backlog import UtteranceEnd
 from satellite.core.events import UtteranceSent, UtteranceSettled
@@ -128,6 +128,6 @@ class Sender:
         self._shared.life.report(UtteranceSettled(utterance_id))
 
     def _end(self, reason: str, now: float) -> None:
-        self._outlet.end(now)
+        self._outlet.end(self._shared.codec.end_of_source_media(), now)
         self._shared.life.move(SessionState.ENDING)
         self._shared.ending.begin(reason, now)

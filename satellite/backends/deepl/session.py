@@ -16,39 +16,48 @@ from satellite.backends.base import (
 )
 from satellite.backends.deepl.admission import Admission
 from satellite.backends.deepl.conversation import Conversation
-from satellite.backends.deepl.ending import Ending
 from satellite.backends.deepl.inbox import Inbox
 from satellite.backends.deepl.messages import codec_for
 from satellite.backends.deepl.options import DeepLOptions
-from satellite.backends.deepl.outlet import Outlet
-from satellite.backends.deepl.pacer import CATCH_UP_SPEED
-from satellite.backends.deepl.progress import Progress
+from satellite.backends.deepl.pace import PACE
 from satellite.backends.deepl.sender import Sender
 from satellite.backends.deepl.timers import Timers
+from satellite.backends.ending import Ending
+from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
+from satellite.backends.outlet import Outlet
+from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
 from satellite.core.events import SessionOpened, VoiceEvent
 from satellite.core.timeline import Timeline
 from satellite.errors import LocalMisuse
 
+DRAIN_TEXT_S = 10.0
+"""Without a message for this long after the end of the stream, none comes any more (voice reference §11)."""
+DRAIN_SPEECH_S = 20.0
+"""The same where speech is still being made."""
+DRAIN_RESUMED_S = 5.0
+"""After a reconnect in this phase nobody knows whether anything comes at all (§6.3)."""
 FINISH_MARGIN_S = 30.0
 """For connecting and for the last text, besides the time that the backlog takes."""
 
 
-class DeepLSession:
+class DeepLSession(UnaskedInputs):
     """A BackendSession for the DeepL Voice API."""
 
     def __init__(self, options: DeepLOptions, setup: SessionSetup) -> None:
+        super().__init__(Lifecycle())
         self.counters = SessionCounters()
-        self._life = Lifecycle()
-        self._ending = Ending(speaks=setup.speech_language is not None)
+        self._ending = Ending(DRAIN_TEXT_S if setup.speech_language is None else DRAIN_SPEECH_S, DRAIN_RESUMED_S)
         self._progress = Progress()
         self._timeline = Timeline()
         self._backlog = setup.backlog
         codec = codec_for(options.message_format)
-        shared = Conversation(setup, codec, self._life, self.counters, self._timeline, self._progress, self._ending)
+        shared = Conversation(
+            setup, self._life, self.counters, self._timeline, self._progress, codec.chunk, codec, self._ending
+        )
         self._admission = Admission(options, setup, self._life)
-        self._outlet = Outlet(shared)
+        self._outlet = Outlet(shared, PACE)
         self._timers = Timers(setup.idle_close_s, self._ending.drain_s)
         self._sender = Sender(shared, self._outlet, self._timers)
         self._inbox = Inbox(shared, options.speech_media)
@@ -79,7 +88,7 @@ class DeepLSession:
         """Send what waits, end the stream, wait (bounded) for the last text. Legal in every state."""
         if self._life.is_final or self._finish_by is not None:
             return
-        self._finish_by = now + self._backlog.samples / RATE_HZ / CATCH_UP_SPEED + FINISH_MARGIN_S
+        self._finish_by = now + self._backlog.samples / RATE_HZ / PACE.speed + FINISH_MARGIN_S
         self._sender.finish()
         has_result_to_come = self.counters.connections > 0 and (self._progress.is_pending or self._inbox.is_pending)
         if self._life.state in (SessionState.STREAMING, SessionState.ENDING) or has_result_to_come:

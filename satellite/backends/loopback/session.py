@@ -1,14 +1,7 @@
 """LoopbackSession: answers every utterance by itself: its length as text, its audio as speech."""
 
-from satellite.backends.base import (
-    Action,
-    HttpFailed,
-    HttpResponse,
-    SessionCounters,
-    SessionSetup,
-    SessionState,
-    SocketClosed,
-)
+from satellite.backends.base import Action, SessionCounters, SessionSetup, SessionState
+from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
 from satellite.backends.loopback.options import LoopbackOptions
 from satellite.core.audio import RATE_HZ, AudioChunk, ms_of_samples
@@ -32,12 +25,12 @@ TAKE_SAMPLES = RATE_HZ
 UNDETERMINED = "und"
 
 
-class LoopbackSession:
+class LoopbackSession(UnaskedInputs):
     """A BackendSession without a service: it wants nothing from its driver but time."""
 
     def __init__(self, options: LoopbackOptions, setup: SessionSetup) -> None:  # noqa: ARG002 - the backend interface
+        super().__init__(Lifecycle())
         self.counters = SessionCounters()
-        self._life = Lifecycle()
         self._setup = setup
         self._hearing = _Hearing()
         self._speech_at = 0.0
@@ -80,30 +73,6 @@ class LoopbackSession:
     def close(self, now: float) -> None:  # noqa: ARG002 - the interface gives every input the time
         """Be over at once."""
         self._life.end("closed", expected=True)
-
-    def http_response(self, response: HttpResponse, now: float) -> None:  # noqa: ARG002 - as above
-        """Nothing was asked."""
-        self._life.require("http_response")
-
-    def http_failed(self, failure: HttpFailed, now: float) -> None:  # noqa: ARG002 - as above
-        """Nothing was asked."""
-        self._life.require("http_failed")
-
-    def socket_opened(self, now: float) -> None:  # noqa: ARG002 - as above
-        """Nothing was dialled."""
-        self._life.require("socket_opened")
-
-    def message(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - as above
-        """Nobody is there to send one."""
-        self._life.require("message")
-
-    def pong(self, number: int, now: float) -> None:  # noqa: ARG002 - as above
-        """Nobody was asked."""
-        self._life.require("pong")
-
-    def socket_closed(self, closed: SocketClosed, now: float) -> None:  # noqa: ARG002 - as above
-        """Nothing was dialled."""
-        self._life.require("socket_closed")
 
     def next_deadline(self) -> float | None:
         """When the session has been idle for long enough."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from satellite.emulator.deepl import DeepLEmulator
-from satellite.emulator.settings import EmulatorSettings, Limits
+from satellite.emulator.deepl.server import DeepLEmulator
+from satellite.emulator.deepl.settings import DeepLLimits, DeepLSettings
 from tests.fakes.broker import Broker, BrokerOptions
 from tests.fakes.daemon import API_KEY, ROOT, Daemon, write_config
 from tests.fakes.faults.speech import Playing, Reached, Script
@@ -306,17 +306,17 @@ async def _start_service(made: Rig, stack: contextlib.AsyncExitStack) -> None:
     made.socket = Relay(0, made.tap)
     await made.socket.up()
     stack.push_async_callback(made.socket.down)
-    settings = EmulatorSettings(
+    settings = DeepLSettings(
         api_key=API_KEY,
         recording=made.script.recording.wav,
         labels=made.script.recording.labels,
         speech="tones",
         keep_audio=False,
         advertised=f"localhost:{made.socket.port}",
-        limits=replace(Limits(), no_retry_s=1.0, jitter_ms=JITTER_MS),
+        limits=replace(DeepLLimits(), no_retry_s=1.0, jitter_ms=JITTER_MS),
     )
     made.service = await stack.enter_async_context(DeepLEmulator(settings))
-    made.socket.target_port = made.service.socket_port
+    made.socket.target_port = made.service.doors.socket_port
     made.rest = Relay(int(re.findall(r":(\d+)$", made.service.base_url)[0]))
     await made.rest.up()
     stack.push_async_callback(made.rest.down)

@@ -19,7 +19,7 @@ def test_it_is_the_configured_backend() -> None:
 
 
 async def test_sessions_are_made_but_not_started() -> None:
-    session = room().make_session(Backlog(16_000), configured_settings(CONFIG))
+    session = room().make_session(Backlog(16_000), configured_settings(CONFIG), {})
     assert session.state is SessionState.IDLE
     assert session.actions() == []
     assert isinstance(room().make_link(session, lambda _: None), SessionDriver)

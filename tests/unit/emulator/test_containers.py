@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from satellite.emulator.deepl.schema import SOURCE_MEDIA
 from satellite.emulator.matroska import Track, cluster, header
 from satellite.emulator.media import OpusSource, PcmSource, make_decoder
 from satellite.emulator.ogg import OggReader, OggWriter
-from satellite.emulator.schema import SOURCE_MEDIA
 from satellite.errors import MediaError
 
 PACKETS = [bytes([number]) * size for number, size in enumerate((0, 1, 254, 255, 256, 510, 3_000))]

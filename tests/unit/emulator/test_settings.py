@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from satellite.cli import emulator as command
+from satellite.emulator.deepl.settings import DeepLSettings
 from satellite.emulator.faults import Fault
+from satellite.emulator.registry import load
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -15,11 +17,17 @@ def parse(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(["emulator", *arguments])
 
 
+def settings_of(args: argparse.Namespace) -> DeepLSettings:
+    settings = command.settings_of(args, load("deepl"))
+    assert isinstance(settings, DeepLSettings)
+    return settings
+
+
 def test_the_demo_is_the_default_recording() -> None:
-    settings = command.settings_of(parse())
+    settings = settings_of(parse())
     assert (settings.recording, settings.labels) == command.demo_files()
     assert all(path.is_file() for path in command.demo_files())
-    assert command.settings_of(parse("--recogniser", "pocketsphinx")).recording is None
+    assert settings_of(parse("--recogniser", "pocketsphinx")).recording is None
 
 
 def test_arguments_reach_their_settings() -> None:
@@ -38,7 +46,7 @@ def test_arguments_reach_their_settings() -> None:
     ]
     arguments += ["--fault", "cut:after_chunks=5-5", "--fault", "refuse", "--limit", "inactivity_s=3", "--seed", "4"]
     arguments += ["--variant", "null_text", "--variant", "no_conclude_on_silence", "--target-media", "audio/opus"]
-    settings = command.settings_of(parse(*arguments))
+    settings = settings_of(parse(*arguments))
     assert (settings.http_port, settings.ws_port, settings.api_key, settings.seed) == (1, 2, "k", 4)
     assert (settings.recording, settings.labels) == (Path("a.wav"), Path("a.json"))
     assert settings.faults == (Fault("cut", after_chunks=5), Fault("refuse"))

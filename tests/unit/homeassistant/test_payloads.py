@@ -196,9 +196,13 @@ def test_a_refused_command_is_not_repeated_at_length() -> None:
 
 
 def test_an_answer_of_the_backend() -> None:
-    assert payloads.backend_result(TOPICS, "usage", {"ok": True}) == Message(
-        f"{ROOT}/backend/usage/result", b'{"ok":true}', retain=False, qos=1, delivery=Delivery.CONCLUDED
+    topic = f"{ROOT}/backend/usage/result"
+    done = b'{"action":"usage","ok":true,"reason":null,"result":{"minutes":3}}'
+    assert payloads.backend_result(TOPICS, "usage", None, {"minutes": 3}) == Message(
+        topic, done, retain=False, qos=1, delivery=Delivery.CONCLUDED
     )
+    refused = payloads.backend_result(TOPICS, "usage", "no", {})
+    assert refused.payload == b'{"action":"usage","ok":false,"reason":"no","result":{}}'
 
 
 # --- present state ------------------------------------------------------------------------------------------------

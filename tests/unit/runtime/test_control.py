@@ -253,7 +253,7 @@ async def test_an_action_that_the_backend_does_not_have() -> None:
     stage = Stage()
     stage.control.handle(RunBackendAction("dance", {"steps": 3}))
     assert stage.of("command_error") == [
-        {"command": "backend/dance", "payload": "", "reason": "this backend has no action dance"}
+        {"command": "backend/dance", "payload": "", "reason": "this backend has no action dance; there are jump, tune"}
     ]
 
 

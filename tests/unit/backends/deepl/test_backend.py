@@ -20,3 +20,19 @@ def test_it_says_what_it_is() -> None:
     assert BACKEND.check(options(), setup()) == []
     assert BACKEND.capabilities.resumes
     assert BACKEND.capabilities.max_target_languages == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "speech_language", "expected"),
+    [
+        ({}, "de", []),
+        ({"source_media": "opus"}, None, ["voice.deepl.source_media"]),
+        ({"speech_media": "audio/ogg"}, "de", ["voice.deepl.speech_media"]),
+        ({"speech_media": "audio/ogg"}, None, []),
+    ],
+)
+def test_what_is_compressed_needs_a_package(
+    changes: dict[str, str], speech_language: str | None, expected: list[str]
+) -> None:
+    needs = BACKEND.needs(options(**changes), setup(speech_language=speech_language))
+    assert [(need.path, need.module) for need in needs] == [(path, "av") for path in expected]

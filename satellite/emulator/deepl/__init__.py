@@ -1,0 +1,1 @@
+"""DeepL Voice on loopback, strict as published."""
