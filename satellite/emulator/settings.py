@@ -10,7 +10,13 @@ from satellite.errors import MediaError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Published limits, and the numbers that a reference leaves open; each service has its own."""
+    """Published limits, and the numbers that a reference leaves open; each service has its own.
+
+    `jitter_ms` is granted to arrival times, because a chunk's arrival is not its sending; the emulator's own measured
+    stalls are granted on top.
+    """
+
+    jitter_ms: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

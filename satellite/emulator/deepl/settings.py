@@ -9,14 +9,12 @@ from satellite.emulator.settings import EmulatorSettings, Limits, Variants
 class DeepLLimits(Limits):
     """Published limits (DeepL Voice reference §13) and the numbers the reference leaves open.
 
-    `jitter_ms` is granted to arrival times, because a chunk's arrival is not its sending; the emulator's own
-    measured stalls are granted on top. `token_ttl_s`, `resume_window_s` and `no_retry_s` are choices of this double.
+    `token_ttl_s`, `resume_window_s` and `no_retry_s` are choices of this double.
     """
 
     inactivity_s: float = 30.0
     token_ttl_s: float = 15.0
     resume_window_s: float = 30.0
-    jitter_ms: float = 15.0
     no_retry_s: float = 10.0
     drain_patience_s: float = 10.0
     connection_s: float | None = None
