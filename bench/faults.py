@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from satellite.emulator.registry import names
 from tests.fakes.faults.campaign import Campaign, as_json, plan
 from tests.fakes.faults.injectors import possible
 from tests.fakes.faults.report import lines
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=500, help="go on until so many were struck")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rigs", type=int, default=0, help="satellites side by side (default: as many as it takes)")
+    parser.add_argument("--backend", choices=names(), default="deepl", help="the voice service")
     parser.add_argument("--kinds", default="", help="only these, by commas")
     parser.add_argument("--out", type=Path, help="where to leave logs and figures")
     parser.add_argument("--rig", type=int, default=None, help=argparse.SUPPRESS)
@@ -92,7 +94,7 @@ async def _one(args: argparse.Namespace) -> None:
         kinds = [kind for kind in args.kinds.split(",") if kind in kinds]
     if keeps_process:
         kinds = [kind for kind in kinds if not kind.startswith(("daemon_killed", "daemon_restarted"))]
-    options = RigOptions(seed=seed, has_clock=has_clock)
+    options = RigOptions(backend=args.backend, seed=seed, has_clock=has_clock)
     samples: list[Sample] = []
     async with rig(args.out / f"rig{args.rig}", options) as satellite:
         campaign = Campaign(satellite, seed)

@@ -12,6 +12,7 @@ from tests.fakes.faults.campaign import plan
 from tests.fakes.faults.injectors import KINDS, possible
 from tests.fakes.faults.ledger import Verdict, judge
 from tests.fakes.faults.losses import Cause, Sorter
+from tests.fakes.faults.readings import READINGS
 from tests.fakes.faults.samples import Sample, look, slope_per_hour
 from tests.fakes.faults.speech import RATE_HZ, Playing, Reached, Script
 from tests.fakes.faults.tap import Sent, Tap
@@ -103,7 +104,7 @@ def test_messages_are_read_off_the_bytes_however_they_are_cut() -> None:
 def test_the_tap_sees_text_errors_and_sound(script: Script) -> None:
     playing = Playing(script)
     reached = Reached(script, playing)
-    tap = Tap(reached, lambda: 1.0)
+    tap = Tap(READINGS["deepl"], reached, lambda: 1.0)
     playing.told(0.0, 0)
     playing.told(10.0, 10 * RATE_HZ)
     sound = msgpack.packb({"source_media_chunk": {"data": script.pcm[: 2 * RATE_HZ * 2]}})

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from satellite.emulator.deepl.server import DeepLEmulator
-from satellite.emulator.deepl.settings import DeepLLimits, DeepLSettings
+from satellite.backends.registry import load as load_backend
+from satellite.emulator.base import Emulator
+from satellite.emulator.registry import load as load_double
 from tests.fakes.broker import Broker, BrokerOptions
 from tests.fakes.daemon import API_KEY, ROOT, Daemon, write_config
+from tests.fakes.faults.readings import READINGS
 from tests.fakes.faults.speech import Playing, Reached, Script
 from tests.fakes.faults.tap import Tap
 from tests.fakes.faults.watcher import Got, Watcher
@@ -53,6 +55,7 @@ def libfaketime() -> Path | None:
 class RigOptions:
     """How one satellite is set up."""
 
+    backend: str = "deepl"
     loop_minutes: float = 10.0
     seed: int = 1
     speech_language: str | None = None
@@ -73,7 +76,7 @@ class Rig:
         self.script = Script(directory / "speech", options.loop_minutes, options.seed)
         self.playing = Playing(self.script)
         self.reached = Reached(self.script, self.playing)
-        self.tap = Tap(self.reached, time.monotonic)
+        self.tap = Tap(READINGS[options.backend], self.reached, time.monotonic)
         self.watcher = Watcher(ROOT_TOPIC, time.monotonic, username="watch", password=PASSWORDS["watch"])
         self.watcher.on_got = self._got
         self.broker = Broker(directory / "broker", BrokerOptions(users=PASSWORDS, persistence=True))
@@ -81,7 +84,7 @@ class Rig:
         self.card = VirtualCard(directory / "card")
         self.rest: Relay
         self.socket: Relay
-        self.service: DeepLEmulator
+        self.service: Emulator
         self.daemon: Daemon | None = None
         self.killed_at_s: list[float] = []
         self.ended_s: list[float] = []
@@ -177,11 +180,26 @@ class Rig:
                 "output": {"device": "default"},
                 "duplex": "simultaneous",
             },
-            voice={"speech_language": self.options.speech_language},
+            voice=self._voice(),
             mqtt={"username": "sat1", "password": PASSWORDS["sat1"], "host": "127.0.0.1"},
             logging={"level": "info"},
             **self.options.sections,
         )
+
+    def _voice(self) -> dict[str, Any]:
+        """The service by its name, so that names can fail, and by way of the relay."""
+        name, can = self.service.name, load_backend(self.service.name).capabilities
+        rest = f"http://localhost:{self.rest.port}"
+        addresses = {
+            key: value.replace(self.service.doors.http_url, rest) if isinstance(value, str) else value
+            for key, value in self.service.options.items()
+        }
+        return {
+            "backend": name,
+            "target_languages": ["de"] if can.translates else [],
+            "speech_language": self.options.speech_language,
+            name: addresses,
+        }
 
     # --- what faults need ----------------------------------------------------------------------------------------
 
@@ -306,18 +324,21 @@ async def _start_service(made: Rig, stack: contextlib.AsyncExitStack) -> None:
     made.socket = Relay(0, made.tap)
     await made.socket.up()
     stack.push_async_callback(made.socket.down)
-    settings = DeepLSettings(
+    double = load_double(made.options.backend)
+    limits = double.limits()
+    own = {"no_retry_s": 1.0} if hasattr(limits, "no_retry_s") else {}
+    settings = double.settings(
         api_key=API_KEY,
         recording=made.script.recording.wav,
         labels=made.script.recording.labels,
         speech="tones",
         keep_audio=False,
         advertised=f"localhost:{made.socket.port}",
-        limits=replace(DeepLLimits(), no_retry_s=1.0, jitter_ms=JITTER_MS),
+        limits=replace(limits, jitter_ms=JITTER_MS, **own),
     )
-    made.service = await stack.enter_async_context(DeepLEmulator(settings))
+    made.service = await stack.enter_async_context(double.make(settings))
     made.socket.target_port = made.service.doors.socket_port
-    made.rest = Relay(int(re.findall(r":(\d+)$", made.service.base_url)[0]))
+    made.rest = Relay(int(re.findall(r":(\d+)$", made.service.doors.http_url)[0]))
     await made.rest.up()
     stack.push_async_callback(made.rest.down)
 

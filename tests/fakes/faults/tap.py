@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.fakes.faults.readings import Reading
 from tests.fakes.faults.speech import Reached
-from tests.fakes.faults.wire import FrameReader, audio_of, concluded_in, parsed
+from tests.fakes.faults.wire import FrameReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Sent:
 class Tap:
     """An observer of the relay in front of the service's sockets."""
 
-    def __init__(self, reached: Reached, clock: Callable[[], float]) -> None:
+    def __init__(self, reading: Reading, reached: Reached, clock: Callable[[], float]) -> None:
+        self._reading = reading
         self.sent: list[Sent] = []
         self.audio_bytes = 0
         self.errors_s: list[float] = []
@@ -38,13 +40,13 @@ class Tap:
             self._readers[key] = FrameReader()
         now = self._clock()
         for message in self._readers[key].feed(data):
-            value = parsed(message)
             if is_upstream:
-                self._heard(connection, audio_of(value), now)
+                self._heard(connection, self._reading.audio(message), now)
             else:
-                if "error" in value:
+                if self._reading.is_error(message):
                     self.errors_s.append(now)
-                self.sent += [Sent(topic, text, now, connection) for topic, text in concluded_in(value) if text]
+                concluded = self._reading.concluded(message)
+                self.sent += [Sent(topic, text, now, connection) for topic, text in concluded if text]
 
     def _heard(self, connection: int, pcm: bytes, now: float) -> None:
         if pcm:

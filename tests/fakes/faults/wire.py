@@ -1,11 +1,6 @@
 """What passes between a satellite and its voice service, read off the bytes: messages of WebSocket connections."""
 
-import base64
-import json
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgpack
 
 HEAD_END = b"\r\n\r\n"
 TEXT, BINARY, CONTINUATION = 1, 2, 0
@@ -77,29 +72,3 @@ def _unmasked(payload: bytes, key: bytes) -> bytes:
         return payload
     mask = (key * (len(payload) // 4 + 1))[: len(payload)]
     return (int.from_bytes(payload) ^ int.from_bytes(mask)).to_bytes(len(payload))
-
-
-def parsed(message: str | bytes) -> dict[str, Any]:
-    """The message as an object; empty when it is none (faults send garbage)."""
-    try:
-        value = json.loads(message) if isinstance(message, str) else msgpack.unpackb(message)
-    except (ValueError, msgpack.UnpackException):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def audio_of(message: dict[str, Any]) -> bytes:
-    """The sound that a message of the client's carries."""
-    data = message.get("source_media_chunk", {}).get("data", b"")
-    return base64.b64decode(data) if isinstance(data, str) else bytes(data)
-
-
-def concluded_in(message: dict[str, Any]) -> list[tuple[str, str]]:
-    """Concluded text that a message of the service's carries: name of its topic, and text."""
-    found = []
-    for name, topic in (("source_transcript_update", "transcript"), ("target_transcript_update", "translation")):
-        update = message.get(name)
-        if update is not None:
-            place = topic if topic == "transcript" else f"translation/{update['language']}"
-            found += [(place, str(segment["text"]).strip()) for segment in update.get("concluded", ())]
-    return found
