@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from satellite.emulator.base import Emulator
 from satellite.emulator.faults import Fault
 from satellite.emulator.registry import load as load_double
 from satellite.emulator.registry import names as emulated
+from satellite.ports import Clock
 from satellite.runtime.uplink import Uplink, UplinkParts
 from tests.fakes.rawdeepl import DATA, demo_pcm
 from tests.fakes.sections import made
@@ -111,19 +112,28 @@ def _bare(word: str) -> str:
 
 
 async def talk(
-    name: str, faults: Sequence[Fault] = (), *, count: int = 2, right_key: bool = True, patience_s: float = PATIENCE_S
+    name: str, faults: Sequence[Fault] = (), *, right_key: bool = True, patience_s: float = PATIENCE_S
 ) -> Talk:
-    """Say the first sentences to a service that has these faults, and wait (bounded) until all is over."""
+    """Say the first two sentences to a service that has these faults, and wait (bounded) until all is over."""
+    async with conversation(name, faults, SystemClock(), right_key=right_key) as (result, uplink, tasks):
+        await speak(uplink, result, spans(2))
+        uplink.finish()
+        await asyncio.wait(tasks, timeout=patience_s)
+        result.is_over = all(task.done() for task in tasks)
+    return result
+
+
+@asynccontextmanager
+async def conversation(
+    name: str, faults: Sequence[Fault], clock: Clock, *, right_key: bool = True
+) -> AsyncIterator[tuple[Talk, Uplink, list[asyncio.Task[None]]]]:
+    """An emulated service and a satellite's way to it, running."""
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(_emulator(name, faults)) if name in emulated() else None
         result = Talk(load_backend(name), emulator)
-        uplink = _uplink(result, _options(emulator, right_key=right_key))
+        uplink = _uplink(result, _options(emulator, right_key=right_key), clock)
         async with running(uplink.run) as tasks:
-            await _speak(uplink, result, spans(count))
-            uplink.finish()
-            await asyncio.wait(tasks, timeout=patience_s)
-            result.is_over = all(task.done() for task in tasks)
-    return result
+            yield result, uplink, tasks
 
 
 def _emulator(name: str, faults: Sequence[Fault]) -> Emulator:
@@ -146,8 +156,8 @@ def _options(emulator: Emulator | None, *, right_key: bool) -> dict[str, object]
     return options
 
 
-def _uplink(result: Talk, options: dict[str, object]) -> Uplink:
-    backend, can, clock = result.backend, result.backend.capabilities, SystemClock()
+def _uplink(result: Talk, options: dict[str, object], clock: Clock) -> Uplink:
+    backend, can = result.backend, result.backend.capabilities
     section = made(backend.options, options)
 
     def make_session(backlog: Backlog) -> BackendSession:
@@ -174,12 +184,12 @@ def _uplink(result: Talk, options: dict[str, object]) -> Uplink:
     return Uplink(parts, result.heard)
 
 
-async def _speak(uplink: Uplink, result: Talk, utterances: Iterable[tuple[int, int]]) -> None:
+async def speak(uplink: Uplink, result: Talk, utterances: Iterable[tuple[int, int]]) -> None:
     """Each utterance in blocks, as far apart as they are in the recording."""
     loop = asyncio.get_running_loop()
-    began_at = loop.time()
-    for number, (start_ms, end_ms) in enumerate(utterances, 1):
-        utterance_id = f"u{number}"
+    began_at = loop.time() - result.spoken_ms[-1][1] / 1000 if result.spoken_ms else loop.time()
+    for start_ms, end_ms in utterances:
+        utterance_id = f"u{len(result.said) + 1}"
         for at_ms in range(start_ms, end_ms, BLOCK_MS):
             await asyncio.sleep(began_at + (at_ms + BLOCK_MS) / 1000 - loop.time())
             block = demo_pcm(at_ms, min(at_ms + BLOCK_MS, end_ms))
