@@ -152,7 +152,7 @@ def _options(emulator: Emulator | None, *, right_key: bool) -> dict[str, object]
     options = {} if emulator is None else dict(emulator.options)
     for key in SECRETS:
         if not right_key and key in options:
-            options[key] = f"{options[key]}-wrong"
+            options[key] = f"{str(options[key])[:-5]}wrong"
     return options
 
 
