@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 FAULTS: dict[str, Sequence[Fault]] = {
     "cut": [Fault("cut", at_s=2.0, how="rst")],
     "closed": [Fault("cut", at_s=2.5, how="close", code=1011)],
-    "error": [Fault("error", at_s=2.0, status=500)],
+    "error": [Fault("error", at_s=4.0, status=500)],
     "unreadable": [Fault("garbage", at_s=2.0, what="not_json")],
     "unknown": [Fault("garbage", at_s=2.0, what="unknown")],
     "handshake": [Fault("handshake", status=503)],
@@ -128,7 +128,7 @@ def test_what_it_cannot_do_is_a_mistake_in_the_configuration(name: str, talks: d
     can = backend.capabilities
     assert has_errors(target_languages=("de",), speech_language=None) == (not can.translates)
     assert has_errors(target_languages=(), speech_language="de") == (not can.speaks)
-    assert not has_errors(target_languages=(), speech_language=None)
+    assert not has_errors(target_languages=("de",) if can.translates else (), speech_language=None)
 
 
 # --- all is not well -----------------------------------------------------------------------------------------------
@@ -176,6 +176,8 @@ def test_a_wrong_key_is_not_tried_again_and_again(name: str, talks: dict[tuple[s
 @pytest.mark.parametrize("name", emulated())
 def test_a_service_that_hangs_up_is_not_hammered(name: str, talks: dict[tuple[str, str], Talk]) -> None:
     result = talks[name, "hangs up"]
-    assert 1 <= result.connections() <= 6
+    assert result.failures()
+    assert len(result.sessions) <= 5
+    assert result.connections() <= 6
     assert result.text(Stream.SOURCE) == []
     assert {failure.category for failure in result.failures()} <= {ErrorCategory.SERVER, ErrorCategory.CONNECTIVITY}
