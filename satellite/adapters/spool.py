@@ -30,6 +30,7 @@ class DiskSpool:
         self._worker = Worker("satellite.spool", self._write)
         self._has_read = False
         self._is_shared = False
+        self._is_unremoved = False
         self._is_closed = False
         self._told: str | None = None
 
@@ -91,8 +92,10 @@ class DiskSpool:
 
     def _catch_up(self) -> None:
         if self._plan.is_empty and not self._is_shared:
-            if self._file.is_open:
+            if self._file.is_open or self._is_unremoved:
+                self._is_unremoved = True  # until it went through: left behind, it would all be delivered again
                 self._file.remove()
+                self._is_unremoved = False
             self._plan.emptied()
             return
         try:
