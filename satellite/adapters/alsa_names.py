@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from satellite.adapters.sound import WHAT, DeviceInfo, Direction
+from satellite.adapters.sound import WHAT, DeviceInfo, Direction, known_devices
 from satellite.errors import DeviceError
 
 DRIVER = "alsa"
 PROC = Path("/proc")
-NEAR_MATCHES = 6
 PLUGIN_NAMES = (
     "null", "hw", "plughw", "plug", "sysdefault", "dmix", "dsnoop", "front", "rear", "center_lfe", "side", "surround",
     "iec958", "spdif", "hdmi", "modem", "phoneline", "usbstream", "lavrate", "samplerate", "speex", "speexrate", "jack",
@@ -176,13 +175,7 @@ def busy_card(device: str, direction: Direction) -> str | None:
 
 
 def _known(device: str, listed: list[DeviceInfo]) -> str:
-    names = [info.name for info in listed if info.name != device]
-    if not names:
-        return "No other device is there: is it plugged in? (voice-satellite devices)"
-    import difflib  # noqa: PLC0415 - loaded only when used
-
-    near = difflib.get_close_matches(device, names, n=NEAR_MATCHES, cutoff=0.3) or names[:NEAR_MATCHES]
-    return f"Known: {', '.join(near)} (voice-satellite devices)"
+    return known_devices(device, [info.name for info in listed])
 
 
 def holder(name: str, direction: Direction) -> str:

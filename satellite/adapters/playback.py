@@ -128,9 +128,8 @@ class DeviceOutput:
 
     def _packets(self, packets: list[Packet]) -> None:
         for kind, body in packets:
-            if kind in {Kind.FAILED, Kind.BROKEN}:
-                cause = DeviceError if kind is Kind.FAILED else LocalMisuse
-                self._error = self._error or cause(body.decode())
+            if (failure := devicewire.failure_of(kind, body)) is not None:
+                self._error = self._error or failure
                 self._opened.set()
                 self._cleared.set()
             elif kind is Kind.OPENED:

@@ -302,7 +302,7 @@ async def test_a_stream_that_portaudio_stops_is_lost(script: Script) -> None:
     [
         ({"devices": ["card"], "open": [-9997, "Invalid sample rate"]}, "cannot be opened at 16000 Hz, 1 channel"),
         ({"devices": ["cord"]}, "no such microphone: card. Known: cord"),
-        ({"devices": []}, "No device is there at all"),
+        ({"devices": []}, "No other device is there"),
     ],
 )
 async def test_why_portaudio_has_no_microphone_is_told(script: Script, steps: dict[str, Any], text: str) -> None:
