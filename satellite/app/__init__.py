@@ -134,6 +134,7 @@ class App:
         finally:
             _restore_stop_signals()
             store_what_waits(self._spool, self._outbox)
+            self._budget.save(self._uplink.streamed_samples / RATE_HZ)
             if self._store is not None:
                 self._store.close(STORED_WITHIN_S)
         return StopCause.SIGNAL if self._hurry.is_set() else cause
@@ -218,7 +219,6 @@ class App:
         self._reporter.standing.publish_health()
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
         await end_in_order(services, self._supervisor, cause, self._hurry)
-        self._budget.save(self._uplink.streamed_samples / RATE_HZ)
 
     async def _stop_after_fault(self) -> None:
         self._around.end_within(FAULT_ENDS_WITHIN_S)
