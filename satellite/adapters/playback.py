@@ -43,8 +43,8 @@ class DeviceOutput:
 
     @property
     def has_failed(self) -> bool:
-        """True once the device is lost."""
-        return self._error is not None
+        """True once the device is lost, which another one may mend; a mistake of ours is raised by the next use."""
+        return isinstance(self._error, DeviceError)
 
     @property
     def queued_s(self) -> float:
