@@ -33,7 +33,7 @@ def state_directory(environ: Mapping[str, str], system: Path = SYSTEM_STATE_DIRE
     by_systemd = environ.get("STATE_DIRECTORY", "").split(":")[0]
     if by_systemd:
         return Path(by_systemd)
-    if system.is_dir() and os.access(system, os.W_OK | os.X_OK):
+    if os.access(system, os.W_OK | os.X_OK):
         return system
     state_home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or Path.home(), ".local", "state"))
     return Path(state_home, "voice-satellite")

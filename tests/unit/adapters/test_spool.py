@@ -115,6 +115,17 @@ def test_what_is_forgotten_does_not_come_back_and_an_empty_spool_leaves_no_file(
     assert left(directory) == ["4"]
 
 
+def test_a_directory_that_cannot_be_looked_at_keeps_nothing_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name too long for the disk is to anybody what a closed directory is to all but root."""
+    closed = DiskSpool(tmp_path / ("x" * 300))
+    assert closed.load() == []
+    keep(closed, "1")
+    assert closed.close(WAIT_S) == 1
+    assert "kept in memory only" in caplog.text
+
+
 def test_a_file_that_cannot_be_removed_yet_is_removed_later(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = [OSError(errno.EIO, "Input/output error")] * 2
     unlink = Path.unlink
