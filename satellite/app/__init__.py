@@ -11,6 +11,7 @@ from satellite import __version__
 from satellite.adapters.clock import SystemClock
 from satellite.adapters.decoder import make_decoder
 from satellite.adapters.devices import make_playback
+from satellite.adapters.memory import keep_tidy
 from satellite.adapters.mqtt import LinkHooks, MqttLink
 from satellite.adapters.outbox import Outbox
 from satellite.adapters.process import process_figures
@@ -181,6 +182,7 @@ class App:
             "speaker": self._speaker.run,
             "listener": self._listen,
             "sounds": self._sounds.run,
+            "tidy": keep_tidy,
             "pulse": Pulse(self._reporter.standing.publish_health, told(self._health.stuck), self._around.notifier).run,
         }
 
