@@ -4,7 +4,6 @@ SatelliteError
 ├── ConfigError             problems: tuple[Problem, …]; exit code 78
 ├── DeviceError             a capture or playback device; retryable
 ├── MediaError              audio in a form we cannot decode or encode
-├── LinkError(category)     HTTP or WebSocket; made only in adapters.link
 ├── BackendError(category)  the service said no; made only in backends
 ├── BrokerError(category)   the MQTT broker cannot be used; made only in adapters
 ├── StalledError            a part of the pipeline stands still and nobody knows why; ends the process
@@ -69,14 +68,6 @@ class DeviceError(SatelliteError):
 
 class MediaError(SatelliteError):
     """Audio in a form that cannot be decoded or encoded here."""
-
-
-class LinkError(SatelliteError):
-    """An HTTP request or a WebSocket failed below the service's own protocol."""
-
-    def __init__(self, category: ErrorCategory, detail: str) -> None:
-        super().__init__(detail)
-        self.category = category
 
 
 class BackendError(SatelliteError):

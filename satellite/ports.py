@@ -135,9 +135,6 @@ class ServiceNotifier(Protocol):
     def stopping(self) -> None:
         """An ordered stop has begun."""
 
-    def status(self, text: str) -> None:
-        """One line for humans."""
-
     def watchdog(self) -> None:
         """The pipeline moves."""
 

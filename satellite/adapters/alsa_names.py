@@ -1,5 +1,6 @@
 """ALSA's devices by name: what there is, which one a configuration means, and what an open error means."""
 
+import contextlib
 import ctypes
 import functools
 import importlib.util
@@ -8,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from satellite.adapters.sound import WHAT, DeviceInfo, Direction
+from satellite.adapters.sound import WHAT, DeviceInfo, Direction, known_devices
 from satellite.errors import DeviceError
 
 DRIVER = "alsa"
 PROC = Path("/proc")
-NEAR_MATCHES = 6
 PLUGIN_NAMES = (
     "null", "hw", "plughw", "plug", "sysdefault", "dmix", "dsnoop", "front", "rear", "center_lfe", "side", "surround",
     "iec958", "spdif", "hdmi", "modem", "phoneline", "usbstream", "lavrate", "samplerate", "speex", "speexrate", "jack",
@@ -176,13 +176,7 @@ def busy_card(device: str, direction: Direction) -> str | None:
 
 
 def _known(device: str, listed: list[DeviceInfo]) -> str:
-    names = [info.name for info in listed if info.name != device]
-    if not names:
-        return "No other device is there: is it plugged in? (voice-satellite devices)"
-    import difflib  # noqa: PLC0415 - loaded only when used
-
-    near = difflib.get_close_matches(device, names, n=NEAR_MATCHES, cutoff=0.3) or names[:NEAR_MATCHES]
-    return f"Known: {', '.join(near)} (voice-satellite devices)"
+    return known_devices(device, [info.name for info in listed])
 
 
 def holder(name: str, direction: Direction) -> str:
@@ -199,13 +193,21 @@ def _numbers_of(card: str) -> list[str]:
     """The number of a card that is named by its id or its number."""
     if card.isdecimal():
         return [card]
-    ids = sorted(PROC.glob("asound/card*/id"))
+    ids = _found("asound/card*/id")
     return [path.parent.name.removeprefix("card") for path in ids if _proc(str(path)) == card]
+
+
+def _found(pattern: str) -> list[Path]:
+    """What there is below /proc; nothing when a card goes away while we look."""
+    try:
+        return sorted(PROC.glob(pattern))
+    except OSError:
+        return []
 
 
 def _owners(card: str, direction: Direction) -> Iterator[str]:
     """Processes that the kernel names as owners of the card's PCMs."""
-    for status in sorted(PROC.glob(f"asound/card{card}/pcm*{direction[0]}/sub*/status")):
+    for status in _found(f"asound/card{card}/pcm*{direction[0]}/sub*/status"):
         for line in _proc(str(status)).splitlines():
             key, _, thread = line.partition(":")
             if key.strip() == "owner_pid" and thread.strip().isdecimal():
@@ -223,10 +225,14 @@ def _process_of(thread: str) -> str:
 def _openers(card: str, direction: Direction) -> Iterator[str]:
     """Processes with the card's PCM nodes among their open files, as far as we may look into them."""
     node = re.compile(rf"/dev/snd/pcmC{card if card != '*' else '[0-9]+'}D[0-9]+{direction[0]}")
-    for link in PROC.glob("[0-9]*/fd/*"):
-        try:
-            target = str(link.readlink())
-        except OSError:
-            continue
-        if node.fullmatch(target):
-            yield link.parts[-3]
+    for process in PROC.glob("[0-9]*"):
+        if any(node.fullmatch(target) for target in _open_files(process)):
+            yield process.name
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    """What it has open, as far as we may see; it may end while we look."""
+    with contextlib.suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(link.readlink())

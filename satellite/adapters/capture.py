@@ -179,10 +179,8 @@ class DeviceCapture:
 
     def _packet(self, kind: Kind, body: bytes, blocks: list[CaptureBlock]) -> None:
         """Take one packet; the blocks that are complete with it go behind the others. Raises SatelliteError."""
-        if kind is Kind.FAILED:
-            raise DeviceError(body.decode())
-        if kind is Kind.BROKEN:
-            raise LocalMisuse(body.decode())
+        if (failure := devicewire.failure_of(kind, body)) is not None:
+            raise failure
         if kind is Kind.OPENED:
             self._maker = BlockMaker(devicewire.unpack_format(body), self._settings)
             if self._watch is not None and not self._is_over:

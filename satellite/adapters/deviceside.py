@@ -123,11 +123,6 @@ class Queue:
         """True from the first frame until all is heard."""
         return self._heard != self._received
 
-    @property
-    def frames_waiting(self) -> int:
-        """Frames that the device has not taken."""
-        return self._received - self._moved
-
     def obey(self) -> None:
         """Do what the satellite has said meanwhile."""
         for kind, body in self._wire.receive():

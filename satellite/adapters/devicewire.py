@@ -5,6 +5,7 @@ import socket
 import struct
 
 from satellite.adapters.sound import DeviceFormat
+from satellite.errors import DeviceError, LocalMisuse
 
 PACKET_BYTES_MAX = 1 << 17
 """Longer than any packet: 100 ms of eight channels of 32 bits at 48 kHz are not."""
@@ -24,8 +25,6 @@ class Kind(enum.IntEnum):
     """So many seconds were lost in the device or on their way."""
     FAILED = 4
     """Why the device is lost or cannot be opened, in words; the last packet."""
-    BROKEN = 11
-    """What mistake of ours ended the process; the last packet."""
     MOVED = 5
     """Epoch, frames that the device took in it, and seconds it has left to play at least."""
     HEARD = 6
@@ -38,6 +37,8 @@ class Kind(enum.IntEnum):
     """To the device: play to the end."""
     CLEAR = 10
     """To the device: throw away what was not heard; the epoch that begins."""
+    BROKEN = 11
+    """What mistake of ours ended the process; the last packet."""
 
 
 Packet = tuple[Kind, bytes]
@@ -83,6 +84,13 @@ def unpack_progress(body: bytes) -> tuple[int, int, float]:
     """Epoch, frames and delay in a MOVED, HEARD, CLEARED or CLEAR."""
     epoch, frames, delay_s = _PROGRESS.unpack(body)
     return epoch, frames, delay_s
+
+
+def failure_of(kind: Kind, body: bytes) -> DeviceError | LocalMisuse | None:
+    """What a FAILED or BROKEN tells, None for any other packet."""
+    if kind is Kind.FAILED:
+        return DeviceError(body.decode())
+    return LocalMisuse(body.decode()) if kind is Kind.BROKEN else None
 
 
 class Wire:

@@ -43,8 +43,8 @@ class DeviceOutput:
 
     @property
     def has_failed(self) -> bool:
-        """True once the device is lost."""
-        return self._error is not None
+        """True once the device is lost, which another one may mend; a mistake of ours is raised by the next use."""
+        return isinstance(self._error, DeviceError)
 
     @property
     def queued_s(self) -> float:
@@ -128,9 +128,8 @@ class DeviceOutput:
 
     def _packets(self, packets: list[Packet]) -> None:
         for kind, body in packets:
-            if kind in {Kind.FAILED, Kind.BROKEN}:
-                cause = DeviceError if kind is Kind.FAILED else LocalMisuse
-                self._error = self._error or cause(body.decode())
+            if (failure := devicewire.failure_of(kind, body)) is not None:
+                self._error = self._error or failure
                 self._opened.set()
                 self._cleared.set()
             elif kind is Kind.OPENED:

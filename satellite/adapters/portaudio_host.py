@@ -13,7 +13,7 @@ from typing import Any
 
 from satellite.adapters import alsa_names
 from satellite.adapters.deviceside import Order
-from satellite.adapters.sound import WHAT, DeviceInfo, Direction
+from satellite.adapters.sound import WHAT, DeviceInfo, Direction, known_devices
 from satellite.errors import DeviceError
 
 DRIVER = "portaudio"
@@ -115,11 +115,7 @@ def find_device(host: Any, device: str, direction: Direction) -> tuple[int, str]
     if (busy := alsa_names.busy_card(device, direction)) is not None:
         # PortAudio leaves out of its list what it cannot try
         raise alsa_names.busy_error(device, busy, direction)
-    import difflib  # noqa: PLC0415 - loaded only when used
-
-    near = difflib.get_close_matches(device, names, n=6, cutoff=0.3) or names[:6]
-    known = f"Known: {', '.join(near)}" if near else "No device is there at all: is it plugged in?"
-    raise DeviceError(f"no such {WHAT[direction]}: {device}. {known} (voice-satellite devices)")
+    raise DeviceError(f"no such {WHAT[direction]}: {device}. {known_devices(device, names)}")
 
 
 def _default_device(host: Any, direction: Direction) -> int:

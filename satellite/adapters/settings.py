@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from satellite.adapters.disk import write_atomically
 from satellite.adapters.worker import Worker
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def state_directory(environ: Mapping[str, str], system: Path = SYSTEM_STATE_DIRE
     by_systemd = environ.get("STATE_DIRECTORY", "").split(":")[0]
     if by_systemd:
         return Path(by_systemd)
-    if system.is_dir() and os.access(system, os.W_OK | os.X_OK):
+    if os.access(system, os.W_OK | os.X_OK):
         return system
     state_home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or Path.home(), ".local", "state"))
     return Path(state_home, "voice-satellite")
@@ -139,19 +140,3 @@ _FIT: Mapping[str, Callable[[object], bool]] = {
 def _plain(value: SettingValue) -> object:
     """The value as it comes back from JSON."""
     return list(value) if isinstance(value, tuple) else value
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file; a power cut leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,6 +1,6 @@
 """What the sound adapters share: settings, names of devices, and the times within which a device must show life."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -19,6 +19,7 @@ MAX_QUEUED_S = 0.2
 """Speech handed over and not heard yet, above which `write` waits."""
 RATES_HZ = range(1_000, 384_001)
 """Beyond these a header is broken, or made to have a few bytes last for days."""
+NEAR_MATCHES = 6
 
 Direction = Literal["capture", "playback"]
 WHAT: Mapping[Direction, str] = MappingProxyType({"capture": "microphone", "playback": "loudspeaker"})
@@ -69,6 +70,17 @@ class DeviceInfo:
     name: str
     description: str
     driver: str
+
+
+def known_devices(device: str, names: Sequence[str]) -> str:
+    """What there is instead of a device that is not there, the nearest first, in words."""
+    others = [name for name in names if name != device]
+    if not others:
+        return "No other device is there: is it plugged in? (voice-satellite devices)"
+    import difflib  # noqa: PLC0415 - loaded only when used
+
+    near = difflib.get_close_matches(device, others, n=NEAR_MATCHES, cutoff=0.3) or others[:NEAR_MATCHES]
+    return f"Known: {', '.join(near)} (voice-satellite devices)"
 
 
 def file_path(device: str) -> str | None:

@@ -1,6 +1,7 @@
 """DiskSpool: messages that wait for a broker, in the state directory. Nothing is opened before the first of them."""
 
 import logging
+import os.path
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ class DiskSpool:
         self._worker = Worker("satellite.spool", self._write)
         self._has_read = False
         self._is_shared = False
+        self._is_unremoved = False
         self._is_closed = False
         self._told: str | None = None
 
@@ -38,7 +40,7 @@ class DiskSpool:
         rows: list[Row] = []
         salvaged: list[Message] = []
         try:
-            if self._file.path.parent.is_dir():
+            if os.path.isdir(self._file.path.parent):  # noqa: PTH112 - a Path raises when kept from looking
                 self._file.lock()
                 self._has_read = not self._file.exists()
             if self._file.exists():
@@ -91,8 +93,10 @@ class DiskSpool:
 
     def _catch_up(self) -> None:
         if self._plan.is_empty and not self._is_shared:
-            if self._file.is_open:
+            if self._file.is_open or self._is_unremoved:
+                self._is_unremoved = True  # until it went through: left behind, it would all be delivered again
                 self._file.remove()
+                self._is_unremoved = False
             self._plan.emptied()
             return
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from satellite.adapters.disk import sync_directory
 from satellite.errors import LocalMisuse, SatelliteError
 from satellite.homeassistant.messages import Message
 
@@ -159,7 +160,7 @@ class SpoolFile:
             for side in _SIDES:
                 with contextlib.suppress(FileNotFoundError):
                     Path(f"{self._path}{side}").replace(f"{target}{side}")
-            _sync(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise _unusable(self._path, error) from error
         return target if is_there else None
@@ -170,7 +171,7 @@ class SpoolFile:
         try:
             for side in _SIDES:
                 Path(f"{self._path}{side}").unlink(missing_ok=True)
-            _sync(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise _unusable(self._path, error) from error
 
@@ -219,7 +220,7 @@ class SpoolFile:
             for side in _SIDES[1:]:
                 Path(f"{self._path}{side}").unlink(missing_ok=True)
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _sync(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise _unusable(self._path, error) from error
 
@@ -292,12 +293,3 @@ def _explained(path: Path, error: "sqlite3.Error", *, is_opening: bool) -> Spool
 
 def _unusable(path: Path, error: OSError) -> SpoolError:
     return SpoolError(f"{path}: {error.strerror}: look at the disk, and at the owner of that directory")
-
-
-def _sync(directory: Path) -> None:
-    """What was made, renamed or deleted in a directory outlasts a power cut."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
-STATUS_CHARACTERS_MAX = 200
 USEC_PER_S = 1_000_000
 
 Send = Callable[[str], None]
@@ -21,20 +20,12 @@ class SystemdNotifier:
         self._watchdog_interval_s = watchdog_interval_s
 
     def ready(self) -> None:
-        """Start-up, or reloading, is done."""
+        """Start-up is done."""
         self._notify("READY=1")
 
     def stopping(self) -> None:
         """An ordered stop has begun."""
         self._notify("STOPPING=1")
-
-    def reloading(self, now_s: float) -> None:
-        """The configuration is read anew; `now_s` is CLOCK_MONOTONIC (wanted by Type=notify-reload)."""
-        self._notify(f"RELOADING=1\nMONOTONIC_USEC={int(now_s * USEC_PER_S)}")
-
-    def status(self, text: str) -> None:
-        """One line for humans."""
-        self._notify(f"STATUS={' '.join(text.split())[:STATUS_CHARACTERS_MAX]}")
 
     def watchdog(self) -> None:
         """The pipeline moves."""

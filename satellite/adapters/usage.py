@@ -5,7 +5,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from satellite.adapters.settings import FILE_BYTES_MAX, write_atomically
+from satellite.adapters.disk import write_atomically
+from satellite.adapters.settings import FILE_BYTES_MAX
 
 DAY_S_MAX = 25 * 3600.0
 """A day that ends summer time."""

@@ -11,6 +11,7 @@ from satellite import __version__
 from satellite.adapters.clock import SystemClock
 from satellite.adapters.decoder import make_decoder
 from satellite.adapters.devices import make_playback
+from satellite.adapters.memory import keep_tidy
 from satellite.adapters.mqtt import LinkHooks, MqttLink
 from satellite.adapters.outbox import Outbox
 from satellite.adapters.process import process_figures
@@ -134,6 +135,7 @@ class App:
         finally:
             _restore_stop_signals()
             store_what_waits(self._spool, self._outbox)
+            self._budget.save(self._uplink.streamed_samples / RATE_HZ)
             if self._store is not None:
                 self._store.close(STORED_WITHIN_S)
         return StopCause.SIGNAL if self._hurry.is_set() else cause
@@ -180,6 +182,7 @@ class App:
             "speaker": self._speaker.run,
             "listener": self._listen,
             "sounds": self._sounds.run,
+            "tidy": keep_tidy,
             "pulse": Pulse(self._reporter.standing.publish_health, told(self._health.stuck), self._around.notifier).run,
         }
 
@@ -218,7 +221,6 @@ class App:
         self._reporter.standing.publish_health()
         services = Services(self._listener, self._uplink, self._router, self._speaker, self._publisher)
         await end_in_order(services, self._supervisor, cause, self._hurry)
-        self._budget.save(self._uplink.streamed_samples / RATE_HZ)
 
     async def _stop_after_fault(self) -> None:
         self._around.end_within(FAULT_ENDS_WITHIN_S)

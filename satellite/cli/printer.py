@@ -56,9 +56,6 @@ class Progress:
     def ready(self) -> None:
         """Nobody waits for this."""
 
-    def status(self, text: str) -> None:
-        """Nobody reads this."""
-
     def watchdog(self) -> None:
         """Nobody watches."""
 

@@ -59,6 +59,16 @@ def is_secret(path: Path) -> bool:
     return any(isinstance(kind, inspect.CustomType) and kind.cls is Secret for kind in kinds)
 
 
+def secrets_in(section: Section, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every key and password that is set, with where it stands."""
+    for name in section.__struct_fields__:
+        value, here = getattr(section, name), (*path, name)
+        if isinstance(value, Section):
+            yield from secrets_in(value, here)
+        elif isinstance(value, Secret) and value.get_secret_value():
+            yield here, value.get_secret_value()
+
+
 def _walk(section: type[Section], path: Path) -> Iterator[Path]:
     for name, field in fields_of(section).items():
         here = (*path, name)

@@ -20,14 +20,6 @@ ESTIMATE_TOLERANCE_MS = 500.0
 """How far a service's estimate may run ahead of the audio it was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a moment of the stream lies: Unix seconds and utterance; 0.0 and None when no audio was ever sent."""
-
-    wall_s: float
-    utterance_id: str | None
-
-
 @dataclass(slots=True)
 class _Run:
     """Audio of one utterance without a gap, in the stream or on the wall clock."""
@@ -128,14 +120,6 @@ class Timeline:
             if samples > 0:
                 behind[run.utterance_id] = behind.get(run.utterance_id, 0) + samples
         return behind
-
-    def locate(self, stream_ms: float) -> Position:
-        """The audio at this position of the service's count, or the nearest to it."""
-        moment = self._samples_at(stream_ms)
-        run = self._nearest_run(moment, moment)
-        if run is None:
-            return Position(0.0, None)
-        return Position(self._wall_s(run, moment), run.utterance_id)
 
     def span(self, start_ms: float, end_ms: float) -> tuple[float, float, str | None]:
         """Start and end (Unix seconds) and utterance of a segment.

@@ -65,6 +65,7 @@ class Listener:
         self._is_muted = False
         self._is_over = False
         self._is_waiting_for_device = False
+        """Between two tries to open a device that is gone; that it is gone was told."""
         self._has_flown = False
         self._last_failure: str | None = None
         self._kick = asyncio.Event()
@@ -75,11 +76,6 @@ class Listener:
     def is_open(self) -> bool:
         """True while somebody is heard speaking."""
         return self._hearing.is_open
-
-    @property
-    def is_waiting_for_device(self) -> bool:
-        """True between two tries to open a device that is gone; that it is gone was told."""
-        return self._is_waiting_for_device
 
     @property
     def vital(self) -> Vital:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from satellite.adapters.systemd import make_notifier
 from satellite.app import App, Surroundings, ending
@@ -96,6 +97,17 @@ async def test_a_callback_that_raises_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(BaseExceptionGroup) as caught:
         await app.run()
     assert caught.group_contains(ZeroDivisionError)
+
+
+async def test_what_was_streamed_counts_for_the_day_after_a_fault_too(tmp_path: Path, short_recording: Path) -> None:
+    limited = config(f"file:{short_recording}", tmp_path)
+    limited = replace(limited, voice=replace(limited.voice, daily_limit_min=1.0))
+    app = App(limited, Surroundings(make_notifier({}), tmp_path / "state", Collector()))
+    asyncio.get_running_loop().call_later(2.0, [].pop)
+    with pytest.raises(BaseExceptionGroup):
+        await app.run()
+    (used_s,) = json.loads((tmp_path / "state" / "usage.json").read_text()).values()
+    assert used_s > 0.3
 
 
 async def test_a_reload_that_is_wanted_ends_the_run_and_says_goodbye(tmp_path: Path) -> None:

@@ -281,6 +281,19 @@ async def test_a_bug_of_ours_is_no_failure_of_a_device(script: Script) -> None:
     await sink.close()
 
 
+async def test_a_bug_of_ours_while_nothing_plays_comes_up_with_the_next_speech(script: Script) -> None:
+    script(writes=["bug"])
+    sink = await opened()
+    await sink.write(bytes(3_200))
+    (process,) = children()
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        while descriptors(process):
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # a turn of the loop, in which it is noticed
+    with pytest.raises(LocalMisuse, match="KeyError"):
+        await sink.open(SPEECH)
+
+
 async def test_an_overflow_in_portaudio_is_a_gap_of_its_length(script: Script) -> None:
     per_block = round(0.1 / portaudio.CAPTURE_BUFFER_S)
     script(devices=["card"], buffers=3 * per_block, flags=[0] * (per_block + 2) + [2])
@@ -302,7 +315,7 @@ async def test_a_stream_that_portaudio_stops_is_lost(script: Script) -> None:
     [
         ({"devices": ["card"], "open": [-9997, "Invalid sample rate"]}, "cannot be opened at 16000 Hz, 1 channel"),
         ({"devices": ["cord"]}, "no such microphone: card. Known: cord"),
-        ({"devices": []}, "No device is there at all"),
+        ({"devices": []}, "No other device is there"),
     ],
 )
 async def test_why_portaudio_has_no_microphone_is_told(script: Script, steps: dict[str, Any], text: str) -> None:

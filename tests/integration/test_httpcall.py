@@ -17,7 +17,6 @@ from tests.fakes.link_peers import (
     STARTED,
     Input,
     ScriptedSession,
-    make_certificates,
     reset,
     tcp_server,
     unused_port,
@@ -31,11 +30,6 @@ from tests.fakes.link_play import (
     once,
     post,
 )
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 async def test_a_request_arrives_whole_and_so_does_its_answer() -> None:

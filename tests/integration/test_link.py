@@ -31,7 +31,6 @@ from tests.fakes.link_peers import (
     Input,
     LoopClock,
     ScriptedSession,
-    make_certificates,
     reset,
     tcp_server,
     unused_port,
@@ -48,11 +47,6 @@ from tests.fakes.link_play import (
     socket_server,
 )
 from tests.fakes.virtual_time import VirtualLoop
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 async def test_woken_sends_leave_without_a_turn_of_the_loop() -> None:

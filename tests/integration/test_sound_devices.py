@@ -1,8 +1,11 @@
 """Choosing a device: drivers, names, lists, the `devices` command, and what ALSA's errors mean."""
 
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,6 +203,24 @@ def test_who_has_the_node_open_is_found_without_the_kernels_word(tmp_path: Path)
     (tmp_path / "77/comm").write_text("jackd\n")
     assert alsa_names.holder("hw:1,0", "capture") == " by jackd (pid 77)"
     assert alsa_names.holder("hw:0,0", "capture") == ""
+
+
+@pytest.mark.usefixtures("two_cards")
+@pytest.mark.parametrize("gone", ["78/fd", "asound/card1/pcm0c"])
+def test_what_goes_away_while_we_look_holds_nothing(gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(look: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def looking(path: Any) -> Any:
+            if str(path).endswith(gone):
+                raise FileNotFoundError(2, "No such file or directory")
+            return look(path)
+
+        return looking
+
+    (tmp_path / "asound/card1/pcm0c/sub0/status").write_text("closed\n")
+    (tmp_path / "78/fd").mkdir(parents=True)
+    monkeypatch.setattr(os, "scandir", without(os.scandir))
+    monkeypatch.setattr(os, "listdir", without(os.listdir))
+    assert alsa_names.holder("hw:1,0", "capture") == ""
 
 
 @pytest.mark.usefixtures("two_cards")

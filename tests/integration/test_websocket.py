@@ -23,7 +23,6 @@ from tests.fakes.link_peers import (
     STARTED,
     Input,
     ScriptedSession,
-    make_certificates,
     tcp_server,
     unused_port,
 )
@@ -39,11 +38,6 @@ from tests.fakes.link_play import (
     once,
     socket_server,
 )
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])

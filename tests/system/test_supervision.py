@@ -17,7 +17,7 @@ from tests.fakes.faulty import SECRET
 from tests.fakes.manager import Manager
 from tests.fakes.vcard import VirtualCard
 
-SERVICES = ("publisher", "uplink", "speaker", "listener", "sounds", "pulse")
+SERVICES = ("publisher", "uplink", "speaker", "listener", "sounds", "tidy", "pulse")
 TRACE = "Traceback (most recent call last):"
 SAYS_SO_WITHIN_S = 10.0
 STOPS_WITHIN_S = 20.0

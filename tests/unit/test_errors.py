@@ -6,7 +6,6 @@ from satellite.errors import (
     ConfigError,
     DeviceError,
     ErrorCategory,
-    LinkError,
     LocalMisuse,
     MediaError,
     Problem,
@@ -51,15 +50,15 @@ def test_a_config_error_tells_every_problem_on_a_line_of_its_own() -> None:
     assert str(error) == "a:1: x: bad\na:2: y: worse"
 
 
-@pytest.mark.parametrize("kind", [LinkError, BackendError, BrokerError])
-def test_errors_of_peers_carry_their_category(kind: type[LinkError | BackendError | BrokerError]) -> None:
+@pytest.mark.parametrize("kind", [BackendError, BrokerError])
+def test_errors_of_peers_carry_their_category(kind: type[BackendError | BrokerError]) -> None:
     error = kind(ErrorCategory.QUOTA, "used up")
     assert error.category is ErrorCategory.QUOTA
     assert str(error) == "used up"
 
 
 @pytest.mark.parametrize(
-    "kind", [ConfigError, DeviceError, MediaError, LinkError, BackendError, BrokerError, StalledError, LocalMisuse]
+    "kind", [ConfigError, DeviceError, MediaError, BackendError, BrokerError, StalledError, LocalMisuse]
 )
 def test_all_errors_raised_on_purpose_share_one_base(kind: type[Exception]) -> None:
     assert issubclass(kind, SatelliteError)

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 import satellite
 from satellite.adapters.clock import SystemClock
 from satellite.app.diagnosis.course import Course
 from satellite.app.diagnosis.patient import TITLES, Patient, Request
 from satellite.app.diagnosis.report import Outcome, Report, Result, Verdict
+from satellite.config.fields import secrets_in
 from satellite.config.loader import Loaded, load_all
 from satellite.config.model import Config
-from satellite.core.section import MASK, Secret, Section
+from satellite.core.section import MASK
 from satellite.errors import ConfigError
 
 __all__ = ["TITLES", "Outcome", "Report", "Request", "Result", "Verdict", "diagnose"]
@@ -37,7 +36,7 @@ def _load(request: Request) -> Loaded | ConfigError:
 
 def _scrubber(config: Config | None) -> Callable[[str], str]:
     """Takes every secret of a configuration out of a text."""
-    secrets = [] if config is None else sorted(_secrets(config), key=len, reverse=True)
+    secrets = [] if config is None else sorted((text for _, text in secrets_in(config)), key=len, reverse=True)
 
     def scrub(text: str) -> str:
         for secret in secrets:
@@ -45,13 +44,3 @@ def _scrubber(config: Config | None) -> Callable[[str], str]:
         return text
 
     return scrub
-
-
-def _secrets(section: Section) -> set[str]:
-    found: set[str] = set()
-    for value in msgspec.structs.asdict(section).values():
-        if isinstance(value, Section):
-            found |= _secrets(value)
-        elif isinstance(value, Secret) and value.get_secret_value():
-            found.add(value.get_secret_value())
-    return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from satellite.adapters.inspection import Place, Waiting, mode_of
 from satellite.app.diagnosis.report import Outcome, Verdict, failed, joined, passed, skipped, warned
+from satellite.config.fields import secrets_in
 from satellite.config.loader import Loaded
 from satellite.config.secrets import SECRETS_FILE
 from satellite.errors import ConfigError, Problem
@@ -56,9 +57,7 @@ def judge_mode(path: Path, mode: int, unwanted: int, wanted: str) -> Outcome:
 
 def holds_secrets(loaded: Loaded) -> bool:
     """True when the configuration file itself has a key or a password in plain text."""
-    config, masked = loaded.config, loaded.masked
-    has_key = config.voice.backend == "deepl" and ("voice", "deepl", "api_key") not in masked
-    return has_key or (config.mqtt.password is not None and ("mqtt", "password") not in masked)
+    return any(path not in loaded.masked for path, _ in secrets_in(loaded.config))
 
 
 def judge_place(place: Place) -> Outcome:

@@ -37,25 +37,18 @@ class Kind:
     """Utterances that may have wrong times for it: a FIFO gives out after a pause what it held before."""
 
 
+def _at_once(deed: Callable[[Rig], Awaitable[None] | None]) -> Strike:
+    """Done in a moment, and always in the same way."""
+
+    async def strike(rig: Rig, rng: random.Random) -> None:
+        del rng
+        if (rest := deed(rig)) is not None:
+            await rest
+
+    return strike
+
+
 # --- the way to the voice service -------------------------------------------------------------------------------
-
-
-async def reset(rig: Rig, rng: random.Random) -> None:
-    """RST."""
-    del rng
-    await rig.socket.interrupt()
-
-
-async def clean_close(rig: Rig, rng: random.Random) -> None:
-    """FIN, without a word of the protocol."""
-    del rng
-    rig.socket.hang_up()
-
-
-async def half_open(rig: Rig, rng: random.Random) -> None:
-    """The connection is forgotten on the way: silence for ever; a new one would work."""
-    del rng
-    rig.socket.swallow()
 
 
 async def blackhole(rig: Rig, rng: random.Random) -> None:
@@ -179,18 +172,6 @@ async def broker_refused(rig: Rig, rng: random.Random) -> None:
     await rig.mqtt.up()
 
 
-async def broker_cut(rig: Rig, rng: random.Random) -> None:
-    """RST."""
-    del rng
-    await rig.mqtt.interrupt()
-
-
-async def broker_half_open(rig: Rig, rng: random.Random) -> None:
-    """The connection is forgotten on the way."""
-    del rng
-    rig.mqtt.swallow()
-
-
 async def broker_denies(rig: Rig, rng: random.Random) -> None:
     """The account has another password for a while."""
     await asyncio.to_thread(rig.password, "changed")
@@ -295,9 +276,11 @@ _GARBAGE = tuple(Fault("garbage", what=what) for what in ("not_json", "array", "
 _TOKENS = (Fault("token", "GET", what="lost"), Fault("token", "GET", what="stale"))
 
 KINDS: dict[str, Kind] = {
-    "reset": Kind(reset, 4, in_soak=True),
-    "clean_close": Kind(clean_close, 3, in_soak=True),
-    "half_open": Kind(half_open, 3, in_soak=True),
+    "reset": Kind(_at_once(lambda rig: rig.socket.interrupt()), 4, in_soak=True),
+    # FIN, without a word of the protocol
+    "clean_close": Kind(_at_once(lambda rig: rig.socket.hang_up()), 3, in_soak=True),
+    # the connection is forgotten on the way: silence for ever; a new one would work
+    "half_open": Kind(_at_once(lambda rig: rig.socket.swallow()), 3, in_soak=True),
     "blackhole": Kind(blackhole, 2),
     "stall": Kind(stall, 3, in_soak=True),
     "slow_link": Kind(slow_link, 2),
@@ -325,8 +308,8 @@ KINDS: dict[str, Kind] = {
     "broker_restarted": Kind(broker_restarted, 2, in_soak=True),
     "broker_frozen": Kind(broker_frozen, 3, in_soak=True),
     "broker_refused": Kind(broker_refused, 2),
-    "broker_cut": Kind(broker_cut, 3, in_soak=True),
-    "broker_half_open": Kind(broker_half_open, 2),
+    "broker_cut": Kind(_at_once(lambda rig: rig.mqtt.interrupt()), 3, in_soak=True),
+    "broker_half_open": Kind(_at_once(lambda rig: rig.mqtt.swallow()), 2),
     "broker_denies": Kind(broker_denies, 1),
     "disk_full": Kind(disk_full, 2, needs_mounts=True),
     "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True, misdates=1),

@@ -37,11 +37,6 @@ class Losses:
         name = f"{cause.value.replace(' ', '_')}_ms"
         setattr(self, name, getattr(self, name) + milliseconds)
 
-    @property
-    def all_ms(self) -> int:
-        """Whatever the cause."""
-        return self.deaf_ms + self.ring_ms + self.in_flight_ms
-
 
 class Gated:
     """How much of the loop the gate lets through, by the labels."""

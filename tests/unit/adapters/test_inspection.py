@@ -37,6 +37,12 @@ def test_what_cannot_be_a_directory_is_told(tmp_path: Path) -> None:
     assert nowhere.refusal is not None
 
 
+def test_a_place_that_cannot_be_looked_at_is_none(tmp_path: Path) -> None:
+    """A name too long for the disk is to anybody what a closed directory is to all but root."""
+    place = try_place(tmp_path / ("x" * 300) / "state")
+    assert (place.made_in, place.refusal) == (tmp_path, None)
+
+
 def test_what_cannot_be_written_to_is_told() -> None:
     assert try_place(Path("/proc/self")).refusal is not None
 

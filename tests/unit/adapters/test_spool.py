@@ -1,6 +1,7 @@
 """The spool on a real disk: what outlasts the process, and what a damaged, full or shared disk does to it."""
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -112,6 +113,36 @@ def test_what_is_forgotten_does_not_come_back_and_an_empty_spool_leaves_no_file(
         assert names(directory) == []
         keep(first, "4", first=4)
     assert left(directory) == ["4"]
+
+
+def test_a_directory_that_cannot_be_looked_at_keeps_nothing_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name too long for the disk is to anybody what a closed directory is to all but root."""
+    closed = DiskSpool(tmp_path / ("x" * 300))
+    assert closed.load() == []
+    keep(closed, "1")
+    assert closed.close(WAIT_S) == 1
+    assert "kept in memory only" in caplog.text
+
+
+def test_a_file_that_cannot_be_removed_yet_is_removed_later(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = [OSError(errno.EIO, "Input/output error")] * 2
+    unlink = Path.unlink
+
+    def reluctant(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "spool.db" and refusals:
+            raise refusals.pop()
+        unlink(path, missing_ok)
+
+    with spool(directory, retry_s=0.01) as first:
+        first.load()
+        keep(first, "1")
+        assert first.settle(WAIT_S)
+        monkeypatch.setattr(Path, "unlink", reluctant)
+        first.forget(1)
+        assert first.settle(WAIT_S)
+    assert (names(directory), refusals) == ([], [])
 
 
 def test_what_an_earlier_process_left_is_kept_until_it_is_forgotten(directory: Path) -> None:

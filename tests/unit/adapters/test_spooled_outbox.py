@@ -114,14 +114,19 @@ class SpooledOutbox(RuleBasedStateMachine):
         if connects:
             self.connect()
 
-    @rule(connects=st.booleans())
-    def kill_and_start(self, connects: bool) -> None:
-        """What was stored is there; what was not overdue may be gone."""
+    def killed(self) -> Path:
+        """The directory as a process leaves it that is killed now."""
         assert self.spool.settle(WAIT_S)
         self.lives += 1
         copy = self.place / str(self.lives)
         if self.directory.exists():
             shutil.copytree(self.directory, copy)
+        return copy
+
+    @rule(connects=st.booleans())
+    def kill_and_start(self, connects: bool) -> None:
+        """What was stored is there; what was not overdue may be gone."""
+        copy = self.killed()
         self.spool.close(WAIT_S)
         self.waiting = [message for message in self.waiting if message.payload not in self.unspooled]
         self.unspooled.clear()
@@ -133,11 +138,7 @@ class SpooledOutbox(RuleBasedStateMachine):
     @rule(count=st.integers(0, 8))
     def kill_before_the_disk_knows_what_is_out(self, count: int) -> None:
         """The broker has messages that the file still holds: they come again, byte by byte, and in their place."""
-        assert self.spool.settle(WAIT_S)
-        self.lives += 1
-        copy = self.place / str(self.lives)
-        if self.directory.exists():
-            shutil.copytree(self.directory, copy)
+        copy = self.killed()
         stored = [message for message in self.waiting if message.payload not in self.unspooled]
         self.send(count)
         self.spool.close(WAIT_S)

@@ -42,17 +42,8 @@ def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
     assert manager.heard() == "READY=1"
     notifier.watchdog()
     assert manager.heard() == "WATCHDOG=1"
-    notifier.reloading(12.5)
-    assert manager.heard() == "RELOADING=1\nMONOTONIC_USEC=12500000"
     notifier.stopping()
     assert manager.heard() == "STOPPING=1"
-
-
-def test_a_status_is_one_short_line(notifier: SystemdNotifier, manager: Manager) -> None:
-    notifier.status("hört zu\nREADY=1")
-    assert manager.heard() == "STATUS=hört zu READY=1"
-    notifier.status("x" * 5000)
-    assert manager.heard() == "STATUS=" + "x" * 200
 
 
 def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
@@ -66,7 +57,7 @@ def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
 def test_nobody_to_tell_is_no_error(address: str | None) -> None:
     notifier = make_notifier({} if address is None else {"NOTIFY_SOCKET": address})
     notifier.ready()
-    notifier.status("on my own")
+    notifier.watchdog()
 
 
 def test_a_manager_that_went_away_is_told_once(

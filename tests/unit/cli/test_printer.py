@@ -231,7 +231,6 @@ def test_the_bar_goes_no_further_than_the_end() -> None:
     with tty() as screen:
         progress = Progress(Terminal(screen.stream, {"TERM": "xterm"}), 4.0)
         progress.ready()
-        progress.status("")
         progress.watchdog()
         assert progress.watchdog_interval_s() is None
         progress.heard(4.1)

@@ -7,10 +7,11 @@ from satellite.config.fields import (
     dotted,
     hint_for_key,
     is_secret,
+    secrets_in,
     section_at,
 )
-from satellite.config.model import AudioInput, Config, Tls
-from satellite.core.section import Path, fields_of
+from satellite.config.model import AudioInput, Config, Mqtt, Tls
+from satellite.core.section import Path, Secret, fields_of
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,11 @@ def test_secret_fields_are_known() -> None:
     secret = {dotted(path) for path in all_paths() if is_secret(path)}
     assert secret == {"voice.deepl.api_key", "mqtt.password"}
     assert not is_secret(("nothing", "here"))
+
+
+def test_secrets_that_are_set_are_found() -> None:
+    assert list(secrets_in(Config(mqtt=Mqtt(password=Secret("a b"))))) == [(("mqtt", "password"), "a b")]
+    assert list(secrets_in(Config(mqtt=Mqtt(password=Secret(""))))) == []
 
 
 def test_only_what_is_near_is_suggested() -> None:

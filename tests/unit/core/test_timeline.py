@@ -1,14 +1,29 @@
 """The timeline: stream milliseconds to wall clock, over gates, silence and reconnects."""
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satellite.core.audio import RATE_HZ, samples_of_ms
-from satellite.core.timeline import Position, Timeline
+from satellite.core.timeline import Timeline
 
 ONE_S = RATE_HZ
 NOON = 1_795_262_400.0
+
+
+class Position(NamedTuple):
+    """Where a moment of the stream lies: Unix seconds and utterance."""
+
+    wall_s: float
+    utterance_id: str | None
+
+
+def locate(timeline: Timeline, stream_ms: float) -> Position:
+    """The audio there, or the nearest to it."""
+    wall_s, _, utterance_id = timeline.span(stream_ms, stream_ms)
+    return Position(wall_s, utterance_id)
 
 
 def talk(timeline: Timeline, utterance_id: str, start_s: float, blocks: int) -> None:
@@ -35,7 +50,7 @@ def test_other_rates() -> None:
     timeline = Timeline(rate_hz=8000)
     timeline.sent(8000, NOON, "u1")
     assert timeline.sent_ms == 1000
-    assert timeline.locate(500).wall_s == NOON + 0.5
+    assert locate(timeline, 500).wall_s == NOON + 0.5
 
 
 @pytest.mark.parametrize(
@@ -53,7 +68,7 @@ def test_other_rates() -> None:
     ],
 )
 def test_locate(stream_ms: float, expected: Position) -> None:
-    assert two_utterances().locate(stream_ms) == expected
+    assert locate(two_utterances(), stream_ms) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +94,7 @@ def test_nothing_sent_means_no_time() -> None:
     timeline = Timeline()
     timeline.silence(ONE_S)
     timeline.sent(0, NOON, "u1")
-    assert timeline.locate(300) == Position(0.0, None)
+    assert locate(timeline, 300) == Position(0.0, None)
     assert timeline.span(300, 500) == (0.0, 0.0, None)
 
 
@@ -87,8 +102,8 @@ def test_dropped_audio_of_an_utterance_leaves_a_gap_on_the_wall_clock_only() -> 
     timeline = Timeline()
     talk(timeline, "u1", NOON, 10)
     talk(timeline, "u1", NOON + 9, 10)
-    assert timeline.locate(999) == Position(NOON + 0.999, "u1")
-    assert timeline.locate(1001) == Position(NOON + 9.001, "u1")
+    assert locate(timeline, 999) == Position(NOON + 0.999, "u1")
+    assert locate(timeline, 1001) == Position(NOON + 9.001, "u1")
     assert timeline.span(500, 1500) == (NOON + 0.5, NOON + 9.5, "u1")
 
 
@@ -111,15 +126,15 @@ def test_capture_jitter_does_not_fill_the_memory() -> None:
     timeline = Timeline(max_runs=1)
     for block in range(50):
         timeline.sent(ONE_S // 10, NOON + block / 10 + (0.02 if block % 2 else -0.02), "u1")
-    assert timeline.locate(0) == Position(NOON - 0.02, "u1")
+    assert locate(timeline, 0) == Position(NOON - 0.02, "u1")
 
 
 def test_old_runs_are_forgotten() -> None:
     timeline = Timeline(max_runs=2)
     for number in range(3):
         talk(timeline, f"u{number}", NOON + 60 * number, 10)
-    assert timeline.locate(500) == Position(NOON + 60, "u1")
-    assert timeline.locate(2500) == Position(NOON + 120.5, "u2")
+    assert locate(timeline, 500) == Position(NOON + 60, "u1")
+    assert locate(timeline, 2500) == Position(NOON + 120.5, "u2")
 
 
 def reconnected_after_30_s(sent_since_s: float) -> Timeline:
@@ -136,9 +151,9 @@ def reconnected_after_30_s(sent_since_s: float) -> Timeline:
 def test_a_count_that_goes_on_after_a_reconnect() -> None:
     timeline = reconnected_after_30_s(5)
     timeline.observe("source", 30_200, 31_000)
-    assert timeline.locate(30_200) == Position(NOON + 100.2, "u2")
+    assert locate(timeline, 30_200) == Position(NOON + 100.2, "u2")
     timeline.observe("source", 100)
-    assert timeline.locate(100).utterance_id == "u1", "settled once and for all"
+    assert locate(timeline, 100).utterance_id == "u1", "settled once and for all"
 
 
 def test_a_count_that_starts_anew_after_a_reconnect() -> None:
@@ -156,18 +171,18 @@ def test_a_second_new_epoch_adds_to_the_first() -> None:
     timeline.reconnected()
     talk(timeline, "u3", NOON + 200, 20)
     timeline.observe("source", 500, 900)
-    assert timeline.locate(500) == Position(NOON + 200.5, "u3")
+    assert locate(timeline, 500) == Position(NOON + 200.5, "u3")
 
 
 def test_late_results_of_the_old_connection_leave_the_question_open() -> None:
     timeline = reconnected_after_30_s(2)
     timeline.observe("de", 12_000, 26_000)  # a translation trails the source
-    assert timeline.locate(12_000) == Position(NOON + 12, "u1")
+    assert locate(timeline, 12_000) == Position(NOON + 12, "u1")
     timeline.observe("source", 3_500)  # too far on to be about the two seconds sent since
-    assert timeline.locate(3_500) == Position(NOON + 3.5, "u1")
+    assert locate(timeline, 3_500) == Position(NOON + 3.5, "u1")
     timeline.observe("fr", 0)  # a stream that never concluded proves nothing
     timeline.observe("source", 300, 1_500)
-    assert timeline.locate(300) == Position(NOON + 100.3, "u2")
+    assert locate(timeline, 300) == Position(NOON + 100.3, "u2")
 
 
 def test_a_small_step_back_is_an_estimate_and_no_new_epoch() -> None:
@@ -177,7 +192,7 @@ def test_a_small_step_back_is_an_estimate_and_no_new_epoch() -> None:
     timeline.reconnected()
     talk(timeline, "u2", NOON + 60, 30)
     timeline.observe("source", 600, 2_600)
-    assert timeline.locate(600) == Position(NOON + 0.6, "u1")
+    assert locate(timeline, 600) == Position(NOON + 0.6, "u1")
 
 
 def test_a_step_back_without_a_reconnect_is_no_new_epoch() -> None:
@@ -185,7 +200,7 @@ def test_a_step_back_without_a_reconnect_is_no_new_epoch() -> None:
     talk(timeline, "u1", NOON, 100)
     timeline.observe("source", 0, 9_000)
     timeline.observe("source", 100, 400)
-    assert timeline.locate(100) == Position(NOON + 0.1, "u1")
+    assert locate(timeline, 100) == Position(NOON + 0.1, "u1")
 
 
 Piece = tuple[int, int | None, int]
@@ -209,14 +224,10 @@ def test_times_always_lie_in_sent_audio_of_the_utterance(sent: list[Piece], star
         wall_s += (duration_ms + gap_ms) / 1000
     start_s, end_s, utterance_id = timeline.span(start_ms, start_ms + length_ms)
     assert start_s <= end_s
-    for moment_s, owner in ((start_s, utterance_id), (end_s, utterance_id), _pair(timeline.locate(start_ms))):
+    for moment_s, owner in ((start_s, utterance_id), (end_s, utterance_id), locate(timeline, start_ms)):
         spans = walls.get(owner, [(0.0, 0.0)] if owner is None else [])
         assert any(first <= moment_s <= last for first, last in spans)
     assert (utterance_id is None) == (not walls)
-
-
-def _pair(position: Position) -> tuple[float, str | None]:
-    return position.wall_s, position.utterance_id
 
 
 @settings(deadline=None)
@@ -228,7 +239,7 @@ def test_the_nearest_audio_is_found_by_the_sample(lengths: list[int], data: st.D
         timeline.sent(length, NOON + 100 * number, f"u{number}")
         truth += [NOON + 100 * number + sample / RATE_HZ for sample in range(length)]
     sample = data.draw(st.integers(0, len(truth) - 1))
-    assert timeline.locate(sample * 1000 / RATE_HZ).wall_s == pytest.approx(truth[sample], abs=1e-5)
+    assert locate(timeline, sample * 1000 / RATE_HZ).wall_s == pytest.approx(truth[sample], abs=1e-5)
 
 
 # --- what did not arrive --------------------------------------------------------------------------------------------
@@ -240,8 +251,8 @@ def test_what_is_taken_back_makes_room_for_what_comes() -> None:
     timeline.retracted(1_600)
     assert timeline.sent_ms == 900
     timeline.sent(16_000, 101.0, "u1")
-    assert timeline.locate(899).wall_s == pytest.approx(100.899)
-    assert timeline.locate(901).wall_s == pytest.approx(101.001)
+    assert locate(timeline, 899).wall_s == pytest.approx(100.899)
+    assert locate(timeline, 901).wall_s == pytest.approx(101.001)
 
 
 def test_more_than_one_utterance_may_be_taken_back_silence_first() -> None:
@@ -250,11 +261,11 @@ def test_more_than_one_utterance_may_be_taken_back_silence_first() -> None:
     timeline.sent(1_600, 200.0, "u2")
     timeline.silence(1_600)
     timeline.retracted(1_600)
-    assert timeline.locate(150).utterance_id == "u2"
+    assert locate(timeline, 150).utterance_id == "u2"
     timeline.retracted(2_400)
-    assert timeline.locate(150) == Position(100.05, "u1")
+    assert locate(timeline, 150) == Position(100.05, "u1")
     timeline.retracted(99_999)
-    assert timeline.locate(0) == Position(0.0, None)
+    assert locate(timeline, 0) == Position(0.0, None)
 
 
 def test_what_lies_behind_all_text_is_told_by_utterance() -> None:

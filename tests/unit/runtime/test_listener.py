@@ -232,7 +232,6 @@ async def test_mute_while_waiting_for_the_device() -> None:
         play.listener.mute(is_muted=True)
         await pass_time(60)
         assert len(play.room.captures) == 1, "nobody wants it"
-        assert not play.listener.is_waiting_for_device
 
 
 # --- a device that is lost ----------------------------------------------------------------------------------------
@@ -248,9 +247,9 @@ async def test_a_lost_device_is_told_and_opened_again() -> None:
         await pass_time()
         assert play.reasons == [EndReason.DEVICE_LOST]
         assert play.room.capture.stopped_at == 1003.0
-        was_waiting = play.listener.is_waiting_for_device
+        was_due = play.listener.vital.is_due
         await pass_time(3)
-        assert (was_waiting, play.listener.is_waiting_for_device) == (True, False)
+        assert (was_due, play.listener.vital.is_due) == (False, True)
         assert [capture.opened_at for capture in play.room.captures] == [1000.0, 1004.0]
         assert play.reasons == [EndReason.DEVICE_LOST, None]
     assert play.report.told == [(0.1, "works"), (3.0, "the microphone was pulled out"), (4.1, "works")]

@@ -25,8 +25,6 @@ class Play:
 
     def stopping(self) -> None: ...
 
-    def status(self, text: str) -> None: ...
-
     def watchdog(self) -> None:
         self.fed += 1
 

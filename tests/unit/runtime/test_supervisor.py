@@ -1,6 +1,8 @@
 """Services live and die together."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -53,6 +55,23 @@ class Services:
             raise self.goodbye_fault
 
 
+@contextlib.asynccontextmanager
+async def ending_in(*faults: str) -> AsyncIterator[Services]:
+    """A run that has begun, and ends with these faults."""
+    services = Services()
+
+    async def run() -> list[str]:
+        with pytest.raises(ExceptionGroup) as raised:
+            await services.supervisor.run()
+        return [type(error).__name__ for error in raised.value.exceptions]
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run())
+        await pass_time()
+        yield services
+    assert running.result() == [*faults]
+
+
 @virtual
 async def test_an_ordered_stop_comes_before_the_end_of_the_services() -> None:
     services = Services()
@@ -87,98 +106,64 @@ async def test_a_stop_before_the_start_has_nothing_to_stop() -> None:
 
 @virtual
 async def test_a_service_that_raises_ends_all_and_is_raised() -> None:
-    services = Services()
-    services.fault = KeyError("a bug")
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
+    async with ending_in("KeyError") as services:
+        services.fault = KeyError("a bug")
         await pass_time(1)
         services.finish.set()
-    assert run.result() == ["KeyError"]
     assert services.story[:2] == ["link finished", "goodbye"], "the others still run: one of them says goodbye"
     assert sorted(services.story[2:]) == ["ears ended", "mouth ended"]
 
 
-async def raises_group(supervisor: Supervisor) -> list[str]:
-    with pytest.raises(ExceptionGroup) as raised:
-        await supervisor.run()
-    return [type(error).__name__ for error in raised.value.exceptions]
-
-
 @virtual
 async def test_a_service_that_raises_during_the_stop_cuts_it_short() -> None:
-    services = Services()
-    services.fault = KeyError("a bug")
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
+    async with ending_in("KeyError") as services:
+        services.fault = KeyError("a bug")
         services.supervisor.stop(StopCause.SIGNAL)
         await pass_time(0.5)
         services.finish.set()
-    assert run.result() == ["KeyError"]
     assert "stopped" not in services.story
     assert "goodbye" in services.story
 
 
 @virtual
 async def test_a_bug_in_the_ordered_stop_ends_all_too() -> None:
-    services = Services()
-    services.stop_fault = OverflowError("a bug")
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
+    async with ending_in("OverflowError") as services:
+        services.stop_fault = OverflowError("a bug")
         services.supervisor.stop(StopCause.SIGNAL)
-    assert run.result() == ["OverflowError"]
     assert services.story[-3:] == ["goodbye", "ears ended", "mouth ended"]
 
 
 @virtual
 async def test_all_that_went_wrong_is_raised_together() -> None:
-    services = Services()
-    services.fault = KeyError("a bug")
-    services.goodbye_fault = ValueError("another")
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
+    async with ending_in("KeyError", "IndexError", "ValueError") as services:
+        services.fault = KeyError("a bug")
+        services.goodbye_fault = ValueError("another")
         services.finish.set()
         await pass_time(0.2)
         asyncio.get_running_loop().call_soon([].pop)
-    assert run.result() == ["KeyError", "IndexError", "ValueError"]
 
 
 @virtual
 async def test_a_call_back_that_raises_ends_all_too() -> None:
-    services = Services()
-    loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
-        loop.call_soon([].pop)
-    assert run.result() == ["IndexError"]
+    async with ending_in("IndexError") as services:
+        asyncio.get_running_loop().call_soon([].pop)
     assert services.story == ["goodbye", "ears ended", "mouth ended"]
 
 
 @virtual
 async def test_a_call_back_that_raises_during_the_stop_is_not_forgotten() -> None:
-    services = Services()
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
+    async with ending_in("IndexError") as services:
         services.supervisor.stop(StopCause.SIGNAL)
         await pass_time(0.5)
         asyncio.get_running_loop().call_soon([].pop)
-    assert run.result() == ["IndexError"]
     assert "stopped" not in services.story
 
 
 @virtual
 async def test_a_call_back_that_raises_on_and_on_is_told_a_few_times() -> None:
-    services = Services()
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(raises_group(services.supervisor))
-        await pass_time()
+    async with ending_in(*["IndexError"] * FAULTS_MAX):
         for _ in range(10 * FAULTS_MAX):
             asyncio.get_running_loop().call_soon([].pop)
-    assert run.result() == ["IndexError"] * FAULTS_MAX
 
 
 def test_what_the_loop_complains_about_otherwise_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,6 +55,7 @@ def test_warnings_warn_but_for_modes_which_have_a_check_of_their_own(tmp_path: P
         (SECRET, 0o644, 0o600, Verdict.PASS),
         (SECRET, 0o600, 0o640, Verdict.WARN),
         ("voice: {backend: loopback}\n", 0o644, None, Verdict.SKIP),
+        ("voice: {backend: loopback, deepl: {api_key: some-key}}\n", 0o644, None, Verdict.WARN),
         ("voice: {backend: loopback}\nmqtt: {username: me, password: some-password}\n", 0o644, None, Verdict.WARN),
     ],
 )
