@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from satellite.backends.deepl.conversation import Conversation
 from satellite.backends.deepl.failures import verdict_of_error
-from satellite.backends.deepl.languages import AUTO, configured_spelling, is_tag, unique
 from satellite.backends.deepl.messages import (
     EndOfSourceTranscript,
     EndOfStream,
@@ -20,6 +19,8 @@ from satellite.backends.deepl.messages import (
     WireSegment,
 )
 from satellite.backends.deepl.speech import SpeechStream, content_type_of
+from satellite.backends.nonsense import Nonsense
+from satellite.backends.tags import AUTO, configured_spelling, is_tag, unique
 from satellite.core.events import (
     Segment,
     SessionFailed,
@@ -29,15 +30,11 @@ from satellite.core.events import (
     TranscriptUpdated,
     UtteranceSettled,
 )
-from satellite.errors import ErrorCategory
 
 MAX_REMEMBERED = 64
 """Concluded segments compared with those of a new connection."""
 MAX_UNASKED = 16
 """Languages that nobody asked for; text in more of them is ignored."""
-FLOOD_S = 10.0
-FLOOD_MESSAGES = 1_000
-"""More of no use within FLOOD_S are no new feature of the service, but cost as much as sound."""
 UNDETERMINED = "und"
 
 _Key = tuple[str | None, str, int, int]
@@ -74,8 +71,7 @@ class Inbox:
         self._tentative_targets: set[str] = set()
         self._repeats = _Repeats()
         self._unasked: set[str] = set()
-        self._ignored_since = float("-inf")
-        self._ignored = 0
+        self._nonsense = Nonsense(shared.life, shared.counters)
 
     @property
     def is_pending(self) -> bool:
@@ -92,12 +88,11 @@ class Inbox:
         """One message as it arrived."""
         messages = self._shared.codec.decode(data)
         if isinstance(messages, Malformed):
-            self._shared.counters.ignored_messages += 1
-            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {messages.detail}"))
+            self._nonsense.broken(messages.detail)
             return
         for message in messages:
             if not self._take(message, now):
-                self._ignore(now)
+                self._nonsense.ignore(now)
 
     def _take(self, message: Message, now: float) -> bool:
         """Use a message; False when it is of no use."""
@@ -213,16 +208,6 @@ class Inbox:
         said = f": {error.text}" if error.text else ""
         detail = f"the service reported error {error.code} ({error.reason_code}){said}"
         self._shared.life.fail(SessionFailed(found.category, detail, found.hint, found.retry_after_s))
-
-    def _ignore(self, now: float) -> None:
-        """Count a message of no use; a flood of them is the end of the session."""
-        self._shared.counters.ignored_messages += 1
-        if now > self._ignored_since + FLOOD_S:
-            self._ignored_since, self._ignored = now, 0
-        self._ignored += 1
-        if self._ignored > FLOOD_MESSAGES:
-            detail = f"the service sent {self._ignored} messages of no use within {FLOOD_S:.0f} s"
-            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, detail))
 
     def _language(self, received: str | None, configured: tuple[str, ...]) -> str | None:
         """The language that a reply is about, None for none or one too many that nobody asked for."""
