@@ -86,8 +86,10 @@ class Actions:
         return None
 
     def _remember(self, action: str, arguments: Section) -> None:
-        if self._ports.declared[action].outlasts_session:
-            self.standing[action] = arguments
+        declared = self._ports.declared[action]
+        if declared.outlasts_session:
+            earlier = self.standing.get(action)
+            self.standing[action] = arguments if earlier is None else declared.merge(earlier, arguments)
 
 
 def _unknown(action: str, declared: Mapping[str, RuntimeAction]) -> str:
