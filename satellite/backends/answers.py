@@ -1,4 +1,4 @@
-"""Reading what HTTP answers of services say beside their status."""
+"""What HTTP answers of every service have in common."""
 
 from collections.abc import Mapping
 

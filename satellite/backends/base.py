@@ -136,8 +136,8 @@ class SocketClosed:
     reason: str = ""
     http_status: int | None = None
     hint: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    body: bytes = field(default=b"", repr=False, compare=False)
 
 
 class SessionState(enum.Enum):
@@ -320,8 +320,6 @@ class RuntimeAction:
     arguments: type[Section]
     outlasts_session: bool = False
     """Asked for while no session is open it waits for the next, and every later session begins with it."""
-    merge: Callable[[Section, Section], Section] = lambda _earlier, latest: latest
-    """What later sessions begin with after two requests that outlast a session, the earlier one first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ class ForceEndTurn(Section, frozen=True):
     """Nothing to say beside it."""
 
 
-def merged(earlier: Section, latest: Section) -> Section:
-    """The earlier settings with what the latest ones change."""
-    changes = {name: value for name, value in msgspec.structs.asdict(latest).items() if value is not None}
-    return msgspec.structs.replace(earlier, **changes)
+def changed(settings: Configure, changes: Section) -> Configure:
+    """The settings after these changes."""
+    values = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
+    return msgspec.structs.replace(settings, **values)
 
 
 def settings_of(options: DeepgramOptions, hints: tuple[str, ...]) -> Configure:
@@ -56,6 +56,6 @@ def settings_of(options: DeepgramOptions, hints: tuple[str, ...]) -> Configure:
 
 
 ACTIONS = {
-    CONFIGURE: RuntimeAction(Configure, outlasts_session=True, merge=merged),
+    CONFIGURE: RuntimeAction(Configure, outlasts_session=True),
     FORCE_END_TURN: RuntimeAction(ForceEndTurn),
 }

@@ -12,7 +12,7 @@ from satellite.backends.deepgram.failures import SILENT_HINT, Source, failure_of
 from satellite.backends.deepgram.options import DeepgramOptions
 from satellite.backends.deepgram.requests import grant_request, key_header, token_header, token_of
 from satellite.backends.lifecycle import Lifecycle
-from satellite.core.events import SessionFailed
+from satellite.core.events import SessionFailed, SessionOpened
 from satellite.errors import ErrorCategory
 
 CONNECTED_WITHIN_S = 10.0
@@ -65,9 +65,11 @@ class Admission:
         """The dial succeeded. An open socket is not yet a connection."""
         self.deadline = now + CONNECTED_WITHIN_S
 
-    def connected(self) -> None:
+    def connected(self, request_id: str | None) -> None:
         """It is one now."""
         self.deadline = None
+        self._life.report(SessionOpened(resumed=False, trace_id=request_id))
+        self._life.move(SessionState.STREAMING)
 
     def dial_failed(self, closed: SocketClosed) -> None:
         """Try another token, or give up."""

@@ -1,8 +1,7 @@
 """Inbox: what the service says, led to whom it concerns (Flux reference §4)."""
 
-from collections.abc import Callable
-
 from satellite.backends.base import SessionState
+from satellite.backends.deepgram.admission import Admission
 from satellite.backends.deepgram.conversation import Conversation
 from satellite.backends.deepgram.failures import NO_ACTIVE_TURN, UNPARSABLE, Source, failure
 from satellite.backends.deepgram.messages import (
@@ -16,34 +15,40 @@ from satellite.backends.deepgram.messages import (
     TurnInfo,
     decode,
 )
-from satellite.backends.nonsense import Nonsense
+from satellite.backends.deepgram.sender import Sender
+from satellite.backends.flood import Flood
+from satellite.core.events import SessionFailed
+from satellite.errors import ErrorCategory
 
 
 class Inbox:
     """Reads messages; ends or fails the session when the service says so."""
 
-    def __init__(self, shared: Conversation, on_connected: Callable[[str | None, float], None]) -> None:
+    def __init__(self, shared: Conversation, admission: Admission, sender: Sender) -> None:
         self._shared = shared
+        self._admission = admission
+        self._sender = sender
         self._life = shared.line.life
-        self._on_connected = on_connected
-        self._nonsense = Nonsense(shared.line.life, shared.line.counters)
+        self._flood = Flood(shared.line.counters)
 
     def take(self, data: str | bytes, now: float) -> None:
         """One message as it arrived."""
         message = decode(data)
         if isinstance(message, Malformed):
-            self._nonsense.broken(message.detail)
+            self._shared.line.counters.ignored_messages += 1
+            self._life.fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {message.detail}"))
         elif isinstance(message, ServiceError):
             self._failed(message)
-        elif not self._take(message, now):
-            self._nonsense.ignore(now)
+        elif not self._take(message, now) and (flood := self._flood.ignored(now)) is not None:
+            self._life.fail(flood)
 
     def _take(self, message: Message, now: float) -> bool:
         """Use a message; False when it is of no use."""
         is_connected = self._life.state is not SessionState.CONNECTING
         match message:
             case Connected() if not is_connected:
-                self._on_connected(message.request_id, now)
+                self._admission.connected(message.request_id)
+                self._sender.opened(now)
             case TurnInfo() if is_connected:
                 return self._turned(message, now)
             case ConfigureSuccess():

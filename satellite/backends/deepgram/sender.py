@@ -14,7 +14,7 @@ from satellite.backends.deepgram.pace import CHUNK_S, GATHER_S
 from satellite.backends.outlet import Outlet
 from satellite.core.audio import RATE_HZ, AudioChunk, samples_of_ms
 from satellite.core.backlog import UtteranceEnd
-from satellite.core.events import SessionFailed, UtteranceSent, UtteranceSettled
+from satellite.core.events import SessionFailed, UtteranceSent
 from satellite.errors import ErrorCategory
 
 STALLED_S = 30.0
@@ -62,6 +62,11 @@ class Sender:
         self._answered_samples = self._line.counters.sent_samples
         if not self._shared.turns.is_open:
             self._closing.ended()
+
+    def given_up(self) -> None:
+        """A failure: audio that no text reaches is lost; the last text of an open turn is told, once, as concluded."""
+        self._outlet.given_up()
+        self._shared.turns.wrap_up()
 
     def take_marks(self, now: float) -> None:
         """Pass the ends of utterances that no audio waits in front of."""
@@ -122,7 +127,7 @@ class Sender:
         if due is None:
             return _NEVER, self._send_audio
         at, utterance_id = due
-        return at, lambda _: self._settle(utterance_id)
+        return at, lambda _: self._shared.turns.settle(utterance_id)
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -143,10 +148,6 @@ class Sender:
     def _pass(self, mark: UtteranceEnd, now: float) -> None:
         self._line.progress.ended(mark.utterance_id, now)
         self._line.life.report(UtteranceSent(mark.utterance_id))
-
-    def _settle(self, utterance_id: str) -> None:
-        self._line.progress.settle(utterance_id)
-        self._line.life.report(UtteranceSettled(utterance_id))
 
     def _give_up(self, now: float) -> None:
         """The turn has ended by every rule of the service, and it does not say so: begin anew with the next words."""

@@ -5,20 +5,20 @@ reads what comes in, Turns makes text of it, Tuning and Force do what users ask 
 words. The driver's inputs are led to them here.
 """
 
+from functools import partial
 from typing import cast
 
 from satellite.backends.base import (
     Action,
     HttpFailed,
     HttpResponse,
-    OpenSocket,
     SendBytes,
     SessionCounters,
     SessionSetup,
     SessionState,
     SocketClosed,
 )
-from satellite.backends.deepgram.actions import CONFIGURE, FORCE_END_TURN, Configure, merged, settings_of
+from satellite.backends.deepgram.actions import CONFIGURE, FORCE_END_TURN, Configure, changed, settings_of
 from satellite.backends.deepgram.admission import Admission
 from satellite.backends.deepgram.conversation import Conversation
 from satellite.backends.deepgram.failures import Source, failure
@@ -39,7 +39,7 @@ from satellite.backends.line import Line
 from satellite.backends.outlet import Outlet
 from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import SessionOpened, VoiceEvent
+from satellite.core.events import VoiceEvent
 from satellite.core.section import Section
 from satellite.core.timeline import Timeline
 from satellite.errors import LocalMisuse
@@ -58,25 +58,24 @@ class DeepgramSession(UnaskedInputs):
         self.counters = SessionCounters()
         manners = manners or Manners()
         self._backlog = setup.backlog
-        self._settings = settings_of(options, hints_for(setup.source_language, options.language_hints))
+        settings = settings_of(options, hints_for(setup.source_language, options.language_hints))
         if CONFIGURE in setup.standing:
-            self._settings = cast("Configure", merged(self._settings, setup.standing[CONFIGURE]))
-        hints = self._settings.language_hints or ()
-        self._model = model_for(options.model, setup.source_language, hints)
-        self._options = options
+            settings = changed(settings, setup.standing[CONFIGURE])
+        hints = settings.language_hints or ()
+        model = model_for(options.model, setup.source_language, hints)
         line = Line(setup, self._life, self.counters, Timeline(), Progress(), SendBytes)
         self._shared = Conversation(
             line,
             Turns(line, hints_for(setup.source_language, hints)),
             Force(self._life, manners if options.force_end_turn else Manners(forces_turns=False)),
-            Tuning(self._life, manners, self._settings, self._model),
+            Tuning(self._life, manners, settings, model),
             Ending(DRAIN_S, DRAIN_S),
         )
-        self._admission = Admission(options, self._life, self._dial)
+        self._admission = Admission(options, self._life, partial(dial, options, model, settings))
         self._outlet = Outlet(line, PACE)
         self._sender = Sender(self._shared, self._outlet)
-        self._inbox = Inbox(self._shared, self._connected)
-        self._life.before_failure = self._given_up
+        self._inbox = Inbox(self._shared, self._admission, self._sender)
+        self._life.before_failure = self._sender.given_up
         self._finish_by: float | None = None
 
     @property
@@ -219,17 +218,3 @@ class DeepgramSession(UnaskedInputs):
         """True while something is said, or an answer is to come."""
         is_pending = self._shared.turns.is_open or self._shared.line.progress.is_pending
         return is_pending or bool(self._backlog.samples) or self._finish_by is not None
-
-    def _dial(self, authorization: dict[str, str]) -> OpenSocket:
-        return dial(self._options, self._model, self._settings, authorization)
-
-    def _connected(self, request_id: str | None, now: float) -> None:
-        self._admission.connected()
-        self._life.report(SessionOpened(resumed=False, trace_id=request_id))
-        self._life.move(SessionState.STREAMING)
-        self._sender.opened(now)
-
-    def _given_up(self) -> None:
-        """A failure: audio that no text reaches is lost; the last text of an open turn is told, once, as concluded."""
-        self._outlet.given_up()
-        self._shared.turns.wrap_up()

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import asdict, replace
-
 from satellite.backends.base import SessionState
-from satellite.backends.deepgram.actions import CONFIGURE, OFF, Configure
+from satellite.backends.deepgram.actions import CONFIGURE, OFF, Configure, changed
 from satellite.backends.deepgram.languages import ENGLISH_MODEL
 from satellite.backends.deepgram.manners import Manners
 from satellite.backends.deepgram.messages import configure
@@ -142,8 +140,7 @@ class Tuning:
         """Settings after these requests, those that were refused left out."""
         for request in requests:
             if request.answer is None or request.answer.reason is None:
-                changes = {name: value for name, value in asdict(request.changes).items() if value is not None}
-                settings = replace(settings, **changes)
+                settings = changed(settings, request.changes)
         return settings
 
     def _members(self, changes: Configure) -> Mapping[str, Any]:

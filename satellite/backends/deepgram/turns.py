@@ -92,8 +92,12 @@ class Turns:
         """The connection says nothing more: all text is concluded, and what was sent in whole is settled."""
         self.conclude()
         for utterance_id in self._line.progress.conclude():
-            self._line.progress.settle(utterance_id)
-            self._line.life.report(UtteranceSettled(utterance_id))
+            self.settle(utterance_id)
+
+    def settle(self, utterance_id: str) -> None:
+        """No more text comes of an utterance that was sent in whole."""
+        self._line.progress.settle(utterance_id)
+        self._line.life.report(UtteranceSettled(utterance_id))
 
     def _observe(self, info: TurnInfo) -> None:
         if info.window_s is not None:

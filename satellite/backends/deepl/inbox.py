@@ -19,7 +19,7 @@ from satellite.backends.deepl.messages import (
     WireSegment,
 )
 from satellite.backends.deepl.speech import SpeechStream, content_type_of
-from satellite.backends.nonsense import Nonsense
+from satellite.backends.flood import Flood
 from satellite.backends.tags import AUTO, configured_spelling, is_tag, unique
 from satellite.core.events import (
     Segment,
@@ -30,6 +30,7 @@ from satellite.core.events import (
     TranscriptUpdated,
     UtteranceSettled,
 )
+from satellite.errors import ErrorCategory
 
 MAX_REMEMBERED = 64
 """Concluded segments compared with those of a new connection."""
@@ -71,7 +72,7 @@ class Inbox:
         self._tentative_targets: set[str] = set()
         self._repeats = _Repeats()
         self._unasked: set[str] = set()
-        self._nonsense = Nonsense(shared.life, shared.counters)
+        self._flood = Flood(shared.counters)
 
     @property
     def is_pending(self) -> bool:
@@ -88,11 +89,12 @@ class Inbox:
         """One message as it arrived."""
         messages = self._shared.codec.decode(data)
         if isinstance(messages, Malformed):
-            self._nonsense.broken(messages.detail)
+            self._shared.counters.ignored_messages += 1
+            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, f"the service sent {messages.detail}"))
             return
         for message in messages:
             if not self._take(message, now):
-                self._nonsense.ignore(now)
+                self._ignore(now)
 
     def _take(self, message: Message, now: float) -> bool:
         """Use a message; False when it is of no use."""
@@ -208,6 +210,11 @@ class Inbox:
         said = f": {error.text}" if error.text else ""
         detail = f"the service reported error {error.code} ({error.reason_code}){said}"
         self._shared.life.fail(SessionFailed(found.category, detail, found.hint, found.retry_after_s))
+
+    def _ignore(self, now: float) -> None:
+        """Count a message of no use; a flood of them is the end of the session."""
+        if (failure := self._flood.ignored(now)) is not None:
+            self._shared.life.fail(failure)
 
     def _language(self, received: str | None, configured: tuple[str, ...]) -> str | None:
         """The language that a reply is about, None for none or one too many that nobody asked for."""

@@ -50,9 +50,10 @@ class Hearing:
         self._waiting.append(order)
         self._has_come.set()
 
-    def finish(self) -> list[Event]:
-        """What is still to be said when no more audio comes."""
-        return self._script.finish(self._recogniser.finish().words)
+    def conclude(self) -> list[Event]:
+        """`CloseStream`: what is still decoded, no end of a turn, and then the end."""
+        self.say(self._script.finish(self._recogniser.finish().words), is_last=True)
+        return []
 
     async def understand(self) -> list[Resent]:
         """Take the next; returns what of it had been sent before."""

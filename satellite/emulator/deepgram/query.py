@@ -52,9 +52,9 @@ class Tuning:
     numerals: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamConfig:
-    """A query that was accepted; `media` as the decoder of the double knows it."""
+    """A query that was accepted; `media` as the decoder of the double knows it, `tuning` is what is in force."""
 
     request: Mapping[str, object]
     model: str

@@ -9,11 +9,11 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from satellite.emulator.deepgram.controls import Control, RefusedError, configured
+from satellite.emulator.deepgram.controls import Control
 from satellite.emulator.deepgram.dress import dress
 from satellite.emulator.deepgram.hearing import Hearing
 from satellite.emulator.deepgram.intake import Intake, Verdict
-from satellite.emulator.deepgram.script import Event
+from satellite.emulator.deepgram.orders import Orders
 from satellite.emulator.deepgram.service import Service, Session
 from satellite.emulator.deepgram.struck import Struck
 from satellite.emulator.report import ConnectionLog
@@ -49,8 +49,7 @@ class Stream:
         self._trouble = Trouble(service.faults, service.stalls, service.clock, Struck(self))
         self._record = functools.partial(service.ledger.record, session=session.number)
         self._sequence = 0
-        self._configures = 0
-        """Sent by the client, and not answered yet."""
+        self._orders = Orders(service, session)
         self._is_dangling = False
         self.is_stalled = False
         self.is_dead = False
@@ -131,57 +130,15 @@ class Stream:
         if unknown.get(control.type, False):
             await self.fail(UNPARSABLE, "control message not understood")
         elif control.type == "Configure":
-            self._count_configure()
-            self._hearing.order(functools.partial(self._configure, control))
+            self._orders.expect_configure()
+            self._hearing.order(functools.partial(self._orders.configure, control))
         elif control.type == "ForceEndTurn":
-            self._hearing.order(self._force)
+            self._hearing.order(self._orders.force)
         elif (withheld := self._service.faults.take("no_end")) is not None:
             self._trouble.is_excused = True
             await self.close(usual_code(withheld), "")
         else:
-            self._hearing.order(self._conclude)
-
-    def _count_configure(self) -> None:
-        if self._configures:
-            self._record("configures_in_flight", "a Configure while another was not answered")
-        self._configures += 1
-
-    def _configure(self, control: Control) -> list[Event]:
-        variants, session = self._service.settings.variants, self._session
-        if variants.refused_configures:
-            return self._refused_configure("TOO_MANY_PENDING", "too many pending updates")
-        try:
-            tuning = configured(control, session.config)
-        except RefusedError as refused:
-            return self._refused_configure(refused.code, str(refused))
-        session.script.tuning = tuning
-        session.configured.append(dict(control.members))
-        if variants.unanswered_configures:
-            return []
-        thresholds = {
-            "eot_threshold": tuning.eot_threshold,
-            "eager_eot_threshold": tuning.eager_eot_threshold,
-            "eot_timeout_ms": tuning.eot_timeout_ms,
-        }
-        return [{"type": "ConfigureSuccess", "thresholds": thresholds, "keyterms": tuning.keyterms}]
-
-    def _refused_configure(self, code: str, description: str) -> list[Event]:
-        is_bare = self._service.settings.variants.bare_failures
-        return [{"type": "ConfigureFailure", **({} if is_bare else {"code": code, "description": description})}]
-
-    def _force(self) -> list[Event]:
-        if self._service.settings.variants.deaf_force:
-            return []
-        ended = self._session.script.force()
-        if ended is not None:
-            return ended
-        warning = {"code": "FORCE_END_TURN_NO_ACTIVE_TURN", "description": "nothing to end"}
-        return [{"type": "Warning", **warning}]
-
-    def _conclude(self) -> list[Event]:
-        """`CloseStream`: what is still decoded, no end of a turn, and an end without a status."""
-        self._hearing.say(self._hearing.finish(), is_last=True)
-        return []
+            self._hearing.order(self._hearing.conclude)
 
     async def _understand(self) -> None:
         while True:
@@ -203,7 +160,7 @@ class Stream:
         variants = self._service.settings.variants
         while (event := await self._hearing.next_message()) is not None:
             if event["type"].startswith("Configure"):
-                self._configures -= 1
+                self._orders.answered_configure()
             if variants.no_events and event["type"] == "TurnInfo":
                 continue
             await self._send(event)

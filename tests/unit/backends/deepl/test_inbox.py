@@ -6,7 +6,7 @@ import pytest
 from satellite.backends.base import CloseSocket, HttpRequest, SessionState
 from satellite.backends.deepl.inbox import MAX_UNASKED
 from satellite.backends.deepl.options import DeepLOptions
-from satellite.backends.nonsense import FLOOD_MESSAGES, FLOOD_S
+from satellite.backends.flood import FLOOD_MESSAGES, FLOOD_S
 from satellite.core.events import (
     AudioLost,
     Segment,
