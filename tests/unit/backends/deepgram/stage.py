@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from satellite.backends.base import OpenSocket, SendBytes, SendText, SessionSetup
 from satellite.backends.deepgram.manners import Manners
 from satellite.backends.deepgram.options import DeepgramOptions
+from satellite.backends.deepgram.pace import GATHER_S
 from satellite.backends.deepgram.session import DeepgramSession
 from satellite.core.backlog import Backlog
 from satellite.core.events import Segment, Stream, TranscriptUpdated
@@ -63,8 +64,8 @@ def streaming(
 
 
 def said(book: Playbook, text: str = "Hello there.", seconds: float = 1.0, utterance_id: str = "u1") -> Playbook:
-    """Somebody speaks, and the service opens a turn at the end of it."""
-    book.speaks(utterance_id, seconds)
+    """Somebody speaks; all of it went out, and the service opens a turn at the end of it."""
+    book.speaks(utterance_id, seconds).after(GATHER_S + 0.05)
     return book.says(turn("StartOfTurn", text, end_s=sent_s(book)))
 
 
