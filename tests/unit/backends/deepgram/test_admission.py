@@ -6,10 +6,10 @@ import pytest
 
 from satellite.backends.base import HttpFailed, HttpRequest, OpenSocket, SessionState, SocketClosed
 from satellite.backends.deepgram.admission import CONNECTED_WITHIN_S
-from satellite.core.events import SessionFailed
+from satellite.core.events import SessionFailed, SessionOpened
 from satellite.errors import ErrorCategory
 from tests.fakes.playbook import Like, Playbook
-from tests.unit.backends.deepgram.stage import KEY, connecting, new_play, options
+from tests.unit.backends.deepgram.stage import KEY, REQUEST_ID, connected, connecting, new_play, options
 
 TOKEN = b'{"access_token": "eyJh.JWT.sig", "expires_in": 30}'
 WITH_TOKEN = options(authentication="token")
@@ -99,3 +99,9 @@ def test_a_service_that_is_never_ready_is_left() -> None:
 @pytest.mark.parametrize("code", [1006, 1011])
 def test_a_service_that_closes_before_it_is_ready_has_failed(code: Any) -> None:
     assert f"closed with {code}" in failure(connecting().closes(code)).detail
+
+
+def test_a_service_that_is_ready_is_waited_for_no_longer() -> None:
+    book = connecting().after(1.0).says(connected()).expect(SessionOpened(resumed=False, trace_id=REQUEST_ID))
+    book.session.deadline_reached(book.now)
+    assert book.after(CONNECTED_WITHIN_S).all(SessionFailed) == []

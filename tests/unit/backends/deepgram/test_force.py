@@ -6,7 +6,7 @@ from satellite.backends.deepgram.actions import FORCE_END_TURN, ForceEndTurn
 from satellite.backends.deepgram.force import ANSWER_S
 from satellite.backends.deepgram.manners import Manners
 from satellite.backends.deepgram.options import DeepgramOptions
-from satellite.core.events import ActionAnswered, SessionEnded
+from satellite.core.events import ActionAnswered, SessionEnded, SessionFailed
 from tests.fakes.playbook import Playbook
 from tests.unit.backends.deepgram.stage import FORCE, asks, concluded, error, options, said, streaming, turn, warning
 
@@ -70,3 +70,10 @@ def test_a_deployment_that_does_not_understand_it_is_not_asked_again() -> None:
     assert answers(book) == ["this deployment of the service cannot be asked to end a turn"]
     assert [segment.text for segment in concluded(book)] == [" Hello there."]
     assert book.all(SessionEnded) == [SessionEnded("the service cannot be asked to end a turn", expected=True)]
+
+
+def test_an_error_that_is_not_about_it_is_an_error() -> None:
+    manners = Manners()
+    book = said(streaming(manners=manners)).says(error("UNPARSABLE_CLIENT_MESSAGE"))
+    assert manners.forces_turns
+    assert len(book.all(SessionFailed)) == 1

@@ -3,12 +3,15 @@
 import pytest
 
 from satellite.backends.base import CloseSocket, SessionState
+from satellite.backends.deepgram.actions import CONFIGURE, FORCE_END_TURN, Configure, ForceEndTurn
 from satellite.backends.flood import FLOOD_MESSAGES
-from satellite.core.events import SessionFailed, SessionOpened
+from satellite.core.events import ActionAnswered, SessionEnded, SessionFailed, SessionOpened
+from satellite.core.section import Section
 from satellite.errors import ErrorCategory
 from tests.fakes.playbook import Like
 from tests.unit.backends.deepgram.stage import (
     REQUEST_ID,
+    asks,
     concluded,
     connected,
     connecting,
@@ -84,3 +87,29 @@ def test_a_flood_of_messages_of_no_use_is_the_end() -> None:
         book.says("{}")
     (failure,) = book.all(SessionFailed)
     assert "of no use" in failure.detail
+
+
+def test_answers_reach_whoever_asked() -> None:
+    book = asks(said(streaming()), CONFIGURE, Configure(numerals=True)).says(message("ConfigureSuccess"))
+    asks(book, CONFIGURE, Configure(numerals=False)).says(message("ConfigureFailure"))
+    asks(book, FORCE_END_TURN, ForceEndTurn()).says(warning())
+    asks(book, FORCE_END_TURN, ForceEndTurn()).says(turn("EndOfTurn", "Hello there."))
+    reasons = [answer.reason for answer in book.all(ActionAnswered)]
+    assert reasons == [None, "the service refused it", "the service knows of no turn to end", None]
+    assert book.session.counters.ignored_messages == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "reason"),
+    [
+        (FORCE_END_TURN, ForceEndTurn(), "the service cannot be asked to end a turn"),
+        (CONFIGURE, Configure(numerals=True), "the service takes no settings while it listens"),
+    ],
+)
+@pytest.mark.parametrize("members", [{"code": "UNPARSABLE_CLIENT_MESSAGE"}, {}])
+def test_a_message_that_the_deployment_does_not_know_ends_the_session_in_order(
+    action: str, arguments: Section, reason: str, members: dict[str, str]
+) -> None:
+    book = asks(said(streaming()), action, arguments).says(message("Error", **members))
+    assert book.all(SessionEnded) == [SessionEnded(reason, expected=True)]
+    assert [segment.text for segment in concluded(book)] == [" Hello there."]

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from satellite.backends.base import SessionState
+from satellite.backends.deepgram.actions import CONFIGURE, Configure
 from satellite.backends.deepgram.pace import CHUNK_S, GATHER_S
 from satellite.backends.deepgram.sender import STALLED_S, UNANSWERED_S
 from satellite.core.events import SessionEnded, SessionFailed, UtteranceSent, UtteranceSettled
@@ -12,9 +13,11 @@ from satellite.errors import ErrorCategory
 from tests.unit.backends.deepgram.stage import (
     CLOSE_STREAM,
     FORCE,
+    asks,
     audio,
     connected,
     connecting,
+    options,
     said,
     sent_s,
     silences,
@@ -142,3 +145,21 @@ def test_finishing_sends_what_waits() -> None:
 def test_a_pump_in_any_other_state_sends_nothing(seconds: float) -> None:
     book = connecting().after(seconds).hears("u1")
     assert audio(book) == []
+
+
+# --- ends of its own ---------------------------------------------------------------------------------------------
+
+
+def test_a_session_makes_room_for_the_next_when_all_is_said() -> None:
+    book = said(streaming(options(eager_eot_threshold=0.5))).says(turn("EndOfTurn", "Hello there."))
+    asks(book, CONFIGURE, Configure(eager_eot_threshold=0.0)).falls_silent("u1")
+    assert texts(book, "CloseStream") == []
+    book.after(1.5)
+    assert book.all(UtteranceSettled) == [UtteranceSettled("u1")]
+    assert book.closes(1005).all(SessionEnded) == [SessionEnded("renewed", expected=True)]
+
+
+def test_a_turn_that_never_ends_ends_the_session() -> None:
+    book = said(streaming(options(eot_timeout_ms=500, force_end_turn=False))).falls_silent("u1").after(3.0)
+    assert len(texts(book, "CloseStream")) == 1
+    assert book.closes(1005).all(SessionEnded) == [SessionEnded("concluded", expected=True)]

@@ -34,6 +34,7 @@ from tests.unit.backends.deepgram.stage import (
     message,
     new_play,
     options,
+    query,
     said,
     streaming,
     turn,
@@ -251,6 +252,29 @@ def test_whatever_comes_in_whatever_order_ends(steps: list[int], kind: int) -> N
     assert book.session.state.is_final
     texts = [segment.text for segment in concluded(book)]
     assert len({text.rstrip("!.") for text in texts}) == len(texts)
-    for event in (UtteranceSent, UtteranceSettled):
-        named = [happened.utterance_id for happened in book.all(event)]
-        assert len(named) == len(set(named))
+    sent = [event.utterance_id for event in book.all(UtteranceSent)]
+    settled = [event.utterance_id for event in book.all(UtteranceSettled)]
+    assert (len(set(sent)), len(set(settled))) == (len(sent), len(settled))
+
+
+def test_what_was_asked_for_earlier_is_what_it_begins_with() -> None:
+    (dial,) = new_play(standing={CONFIGURE: Configure(keyterms=("zigbee",))}).start().all(OpenSocket)
+    assert query(dial)["keyterm"] == ["zigbee"]
+
+
+def test_a_token_opens_a_connection() -> None:
+    book = requesting().answers(200, TOKEN).expect(Like(OpenSocket))
+    assert book.session.state is SessionState.CONNECTING
+    requesting().no_answer(REFUSED).expect(Like(SessionFailed))
+    requesting().close().opens().expect(SessionEnded("closed", expected=True))
+
+
+def test_a_refused_handshake_fails_the_session() -> None:
+    (failure,) = new_play().start().dial_fails(403).all(SessionFailed)
+    assert failure.category is ErrorCategory.AUTHORIZATION
+
+
+def test_finishing_while_a_connection_is_asked_for_waits_for_it() -> None:
+    book = connecting().waits("u1", 80).finish().expect()
+    book.says(connected()).skip().after(0.1)
+    assert book.session.state is SessionState.ENDING

@@ -160,3 +160,20 @@ def test_what_was_asked_for_is_what_the_next_session_begins_with() -> None:
     assert query(dial)["keyterm"] == ["b"]
     assert query(dial)["language_hint"] == ["de", "en"]
     assert query(dial)["model"] == ["flux-general-multi"]
+
+
+def test_a_threshold_alone_needs_no_other_where_there_are_no_guesses() -> None:
+    assert sent(configures(streaming(), eot_threshold=0.9)) == [{"thresholds": {"eot_threshold": 0.9}}]
+
+
+def test_an_error_that_is_not_about_it_is_an_error() -> None:
+    manners = Manners()
+    book = streaming(manners=manners).says(error("UNPARSABLE_CLIENT_MESSAGE"))
+    assert manners.configures
+    assert len(book.all(SessionFailed)) == 1
+
+
+def test_a_refusal_that_waits_for_its_turn_is_told_when_the_wait_is_over() -> None:
+    book = configures(configures(streaming(), keyterms=("a",)), language_hints=("de",))
+    configures(book, numerals=True).after(ANSWER_S + 0.1)
+    assert answers(book) == [LATER, "flux-general-en takes no language hints", LATER]

@@ -4,13 +4,21 @@ from typing import Any
 
 import pytest
 
+from satellite.backends.base import SendBytes, SessionCounters
+from satellite.backends.deepgram.messages import TurnInfo
+from satellite.backends.deepgram.turns import Turns
+from satellite.backends.lifecycle import Lifecycle
+from satellite.backends.line import Line
+from satellite.backends.progress import Progress
 from satellite.core.events import AudioLost, TranscriptUpdated, UtteranceSettled
+from satellite.core.timeline import Timeline
 from tests.fakes.playbook import WALL_S, Playbook
 from tests.unit.backends.deepgram.stage import (
     concluded,
     options,
     said,
     sent_s,
+    setup,
     streaming,
     tentative,
     turn,
@@ -142,7 +150,7 @@ def test_text_of_a_later_utterance_has_its_time_and_its_utterance() -> None:
     ],
 )
 def test_the_language_is_the_one_heard_as_it_is_configured(source: str, heard: list[str] | None, told: str) -> None:
-    more = {} if heard is None else {"languages": heard}
+    more: dict[str, Any] = {} if heard is None else {"languages": heard}
     book = spoken(source_language=source).says(turn("StartOfTurn", "Ja", **more)).says(turn("EndOfTurn", "Ja"))
     assert [segment.language for segment in concluded(book)] == [told]
 
@@ -175,3 +183,10 @@ def test_an_utterance_that_was_sent_in_whole_is_settled_at_the_end() -> None:
 def test_audio_that_the_service_has_not_listened_to_is_lost() -> None:
     book = streaming().speaks("u1", 1.0).says(turn("Update", "", end_s=0.25)).closes(1006)
     assert sum(lost.samples for lost in book.all(AudioLost)) == round((sent_s(book) - 0.25) * 16_000)
+
+
+def test_it_is_known_since_when_a_turn_is_open() -> None:
+    turns = Turns(Line(setup(), Lifecycle(), SessionCounters(), Timeline(), Progress(), SendBytes), ("en",))
+    assert (turns.is_open, turns.opened_at) == (False, 0.0)
+    turns.take(TurnInfo("StartOfTurn", 0, "Hi", (0.0, 1.0), None, None), 7.0)
+    assert (turns.is_open, turns.opened_at, turns.heard_s) == (True, 7.0, 1.0)
