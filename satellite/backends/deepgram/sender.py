@@ -86,10 +86,12 @@ class Sender:
     # --- what is next ------------------------------------------------------------------------------------------
 
     def _next_step(self) -> tuple[float, Step]:
+        step: tuple[float, Step]
         if self._backlog.samples:
-            return max(self._outlet.ready_at, self._gathered_at()), self._send_audio
-        closing = self._closing_step() if self._shared.turns.is_open else self._end_step()
-        return min(closing, self._settling_step(), key=lambda due: due[0])
+            step = max(self._outlet.ready_at, self._gathered_at()), self._send_audio
+        else:
+            step = self._closing_step() if self._shared.turns.is_open else self._end_step()
+        return min(self._settling_step(), step, key=lambda due: due[0])
 
     def _gathered_at(self) -> float:
         """When what waits is worth a chunk."""

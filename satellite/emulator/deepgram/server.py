@@ -21,6 +21,7 @@ class DeepgramEmulator(Emulator):
     """The emulated Deepgram Flux service."""
 
     name = "deepgram"
+    title = "Deepgram Flux service"
 
     def __init__(self, settings: DeepgramSettings | None = None) -> None:
         self._settings = settings or DeepgramSettings()
