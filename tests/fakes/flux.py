@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from satellite.adapters.clock import SystemClock
 from satellite.adapters.encoder import make_encoder
@@ -24,7 +25,7 @@ from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import Backlog
 from satellite.core.section import Section
 from satellite.emulator.deepgram.server import DeepgramEmulator
-from satellite.emulator.deepgram.settings import DeepgramSettings
+from satellite.emulator.deepgram.settings import DeepgramLimits, DeepgramSettings
 from satellite.runtime.uplink import Uplink, UplinkParts
 from tests.fakes.rawdeepl import DATA, RawAnswer, demo_pcm, request
 from tests.fakes.sections import made
@@ -37,8 +38,10 @@ FIRST_TEXT = "Good morning, the kitchen light is on."
 SENTENCES: list[dict[str, Any]] = json.loads((DATA / "demo.labels.json").read_text())["sentences"]
 PCM = {"model": "flux-general-en", "encoding": "linear16", "sample_rate": "16000"}
 CHUNK_BYTES = 2560
-SPEED = 1.2
-"""Seconds of audio that a client may send per second."""
+SPEED = 8.0
+"""Seconds of audio per second that the hand-written client sends, as all that is tried runs on the audio."""
+FAST = replace(SETTINGS, limits=DeepgramLimits(speed=40.0, latency_s=0.02))
+"""Lets it."""
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class RawFlux:
     socket: ClientConnection | None = None
 
     async def dial(
-        self, query: list[tuple[str, str]] | Mapping[str, str] = PCM, path: str = "/v2/listen", **headers: str
+        self, query: Sequence[tuple[str, str]] | Mapping[str, str] = PCM, path: str = "/v2/listen", **headers: str
     ) -> ClientConnection:
         headers = headers or {"Authorization": f"Token {self.emulator.api_key}"}
         url = f"{self.emulator.doors.socket_url}{path}?{urlencode(query, quote_via=quote)}"
@@ -128,7 +131,7 @@ class RawFlux:
 
 
 @asynccontextmanager
-async def emulated(settings: DeepgramSettings = SETTINGS) -> AsyncIterator[tuple[DeepgramEmulator, RawFlux]]:
+async def emulated(settings: DeepgramSettings = FAST) -> AsyncIterator[tuple[DeepgramEmulator, RawFlux]]:
     async with DeepgramEmulator(settings) as emulator:
         client = RawFlux(emulator)
         try:
@@ -140,6 +143,17 @@ async def emulated(settings: DeepgramSettings = SETTINGS) -> AsyncIterator[tuple
 
 def rules(emulator: DeepgramEmulator) -> list[str]:
     return [violation.rule for violation in emulator.violations]
+
+
+async def refused(client: RawFlux, *arguments: Any, **headers: str) -> tuple[int, dict[str, str]]:
+    """Status and body of a handshake that is refused."""
+    with pytest.raises(InvalidStatus) as caught:
+        await client.dial(*arguments, **headers)
+    response = caught.value.response
+    assert response.headers["dg-request-id"]
+    body: dict[str, str] = json.loads(response.body or b"{}")
+    assert response.headers["dg-error"] == body["description"]
+    return response.status_code, body
 
 
 class Way:
