@@ -19,6 +19,8 @@ from satellite.backends.base import ABNORMAL_CLOSURE, OpenSocket, SocketClosed
 CLOSE_TIMEOUT_S = 3.0
 """How long the peer may take over its half of an ending before the connection is cut."""
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, two of them the code
+MAX_BODY_BYTES = 16_384
+"""Of the answer to a handshake that failed; what a service says of the reason is much shorter."""
 USER_AGENT = "voice-satellite"
 PING_MARK = b"sent"
 """Begins the payload of our pings; those of the library are four bytes long."""
@@ -163,7 +165,10 @@ async def dial(action: OpenSocket, tls: ssl.SSLContext) -> Connection:
     except InvalidStatus as error:
         status = error.response.status_code
         reason = f"the handshake was answered with HTTP {status}"
-        raise DialError(SocketClosed(was_open=False, reason=reason, http_status=status)) from None
+        headers = {name.lower(): value for name, value in error.response.headers.raw_items()}
+        body = bytes(error.response.body or b"")[:MAX_BODY_BYTES]
+        closed = SocketClosed(was_open=False, reason=reason, http_status=status, headers=headers, body=body)
+        raise DialError(closed) from None
     except TimeoutError:
         raise DialError(SocketClosed(was_open=False, reason="no connection in time")) from None
     except InvalidMessage:

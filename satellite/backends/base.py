@@ -127,7 +127,8 @@ ABNORMAL_CLOSURE = 1006  # RFC 6455 section 7.1.5: no Close frame came
 class SocketClosed:
     """The WebSocket is gone, or its handshake failed (`was_open` False, `http_status` when there was an answer).
 
-    `reason` is ours where `code` is None or ABNORMAL_CLOSURE, else the peer's.
+    `reason` is ours where `code` is None or ABNORMAL_CLOSURE, else the peer's. `headers` (names in lower case) and
+    `body` are those of the answer to a handshake that failed.
     """
 
     was_open: bool
@@ -135,6 +136,8 @@ class SocketClosed:
     reason: str = ""
     http_status: int | None = None
     hint: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    body: bytes = field(default=b"", repr=False, compare=False)
 
 
 class SessionState(enum.Enum):

@@ -12,8 +12,6 @@ from satellite.core.audio import RATE_HZ
 
 MAX_AHEAD_S = 0.75
 """Audio that may be under way before another chunk; with that chunk of at most 0.25 s no more than a second is lost."""
-ALONE_S = 0.2
-"""On a way this short or shorter a chunk at a time is enough to catch up, and no stall can end in a burst."""
 CATCH_UP_SPEED = 1.5
 """Seconds of audio per second that the way is to carry."""
 SILENT_S = 8.0
@@ -32,9 +30,13 @@ class Leg:
 
 
 class Flight:
-    """What one connection after another has under way."""
+    """What one connection after another has under way.
 
-    def __init__(self) -> None:
+    On a way of `alone_s` or shorter a chunk at a time is enough to catch up, and no stall can end in a burst.
+    """
+
+    def __init__(self, alone_s: float = 0.2) -> None:
+        self._alone_s = alone_s
         self._legs: deque[Leg] = deque()
         self._samples = 0
         self._ping = 0
@@ -97,6 +99,6 @@ class Flight:
     def _ahead_s(self) -> float:
         """Audio that may be under way: what the round trip takes, as long as the way is not the one to blame."""
         round_trip_s = min(self._round_trips, default=0.0)
-        if round_trip_s <= ALONE_S:
+        if round_trip_s <= self._alone_s:
             return 0.0
         return min(round_trip_s * CATCH_UP_SPEED, max(MAX_AHEAD_S, self._best_s))

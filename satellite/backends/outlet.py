@@ -17,7 +17,7 @@ class Outlet:
     def __init__(self, line: Line, pace: Pace) -> None:
         self._line = line
         self._pacer = Pacer(pace)
-        self._flight = Flight()
+        self._flight = Flight(pace.alone_s)
         self._held: list[tuple[int, str | None]] = []
         self._is_cut = False
         self._lost: dict[str, int] = {}

@@ -13,6 +13,9 @@ class Pace:
     """Of a chunk's duration: what is kept even where an encoder hands out several pieces at once."""
     min_gap_s: float
     """Small pieces are not sent more often."""
+    alone_s: float = 0.2
+    """On a way to the service this short or shorter a chunk at a time is enough to catch up: at most the length of one,
+    as the next leaves when the last is known to have arrived."""
 
 
 class Pacer:

@@ -8,6 +8,7 @@ from satellite.errors import BackendError, ErrorCategory
 
 _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
+    "deepgram": "satellite.backends.deepgram.backend",
     "loopback": "satellite.backends.loopback.backend",
 }
 

@@ -26,6 +26,7 @@ from satellite.cli.emulator import demo_files
 from satellite.cli.screen import Screen
 from satellite.cli.terminal import Streams, Terminal
 from satellite.core.audio import SAMPLE_BYTES
+from satellite.core.section import Section, fields_of
 from satellite.emulator.base import Emulator
 from satellite.emulator.registry import load, names
 from satellite.emulator.report import Violation
@@ -47,21 +48,24 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPENING = """\
 The whole main job on this computer: no account, no microphone; about 25 s.
 
-A bundled recording is played into the satellite as if it were spoken now. An emulated DeepL Voice service answers: \
-the transcript is true, the translation a pseudo-translation that only spells each word backwards. What comes back is \
-shown as the satellite publishes it, on a private MQTT broker at 127.0.0.1:{port}, below voice-satellite/{satellite}/:
+A bundled recording is played into the satellite as if it were spoken now. An emulated {service} answers: the \
+transcript is true{translation}. What comes back is shown as the satellite publishes it, on a private MQTT broker at \
+127.0.0.1:{port}, below voice-satellite/{satellite}/:
 """
+PSEUDO_TRANSLATION = ", the translation a pseudo-translation that only spells each word backwards"
 CLOSING = """\
-It works: {utterance} utterances came back as {transcript} transcript and {translation} translation segments.
-
+It works: {segments}.
+"""
+SPOKEN = """\
 What was spoken ({seconds:.1f} s at {dbfs:.0f} dBFS on average; {voice}):
 
     {path}
+"""
+NEXT = """\
+Next: with credentials of your own, this config.yaml does it for real; to try it, microphone and broker are not needed \
+yet.
 
-Next: with a DeepL API key of your own, this config.yaml does it for real; to try it, microphone and broker are not \
-needed yet.
-
-    voice: {{backend: deepl, deepl: {{api_key: YOUR-KEY}}}}
+    voice: {{backend: {backend}, {languages}{backend}: {{{credentials}}}}}
 
     voice-satellite replay -c config.yaml {recording}"""
 
@@ -108,6 +112,7 @@ class _Demo:
     def __init__(self, backend: str, work: Path, speech: Path, terminal: Terminal) -> None:
         self._backend = backend
         self._can = load_backend(backend).capabilities
+        self._options: type[Section] = load_backend(backend).options
         self._work = work
         self._speech = speech
         self._log = work / "satellite.log"
@@ -136,7 +141,9 @@ class _Demo:
         service = double.make(double.settings(recording=recording, labels=labels))
         async with PrivateBroker() as broker, service:
             config = self._write_config(recording, broker.port, service)
-            self._terminal.tell(OPENING.format(port=broker.port, satellite=SATELLITE_ID))
+            translation = PSEUDO_TRANSLATION if self._can.translates else ""
+            where = {"port": broker.port, "satellite": SATELLITE_ID}
+            self._terminal.tell(OPENING.format(service=service.title, translation=translation, **where))
             self._terminal.say()
             self._screen.heading()
             code = await self._watch_daemon(config, broker.port)
@@ -226,11 +233,26 @@ class _Demo:
             self._say_faults(faults)
             return EXIT_FAULT
         self._terminal.say()
-        figures = {"seconds": seconds, "dbfs": level_dbfs, "voice": _voice()}
-        self._terminal.tell(
-            CLOSING.format(**self._screen.seen, **figures, path=self._speech, recording=shlex.quote(str(recording)))
-        )
+        parts = [CLOSING.format(segments=self._segments())]
+        if self._can.speaks:
+            figures = {"seconds": seconds, "dbfs": level_dbfs, "voice": _voice()}
+            parts.append(SPOKEN.format(**figures, path=self._speech))
+        self._terminal.tell("\n".join([*parts, self._next_step(recording)]))
         return EXIT_OK
+
+    def _segments(self) -> str:
+        """How much came back."""
+        seen = self._screen.seen
+        translations = f" and {seen['translation']} translation" if self._can.translates else ""
+        return f"{seen['utterance']} utterances came back as {seen['transcript']} transcript{translations} segments"
+
+    def _next_step(self, recording: Path) -> str:
+        """The smallest configuration for the service itself."""
+        required = [name for name, field in fields_of(self._options).items() if field.required]
+        credentials = ", ".join(f"{name}: YOUR-{name.rpartition('_')[2].upper()}" for name in required)
+        languages = "" if self._can.translates else "target_languages: [], speech_language: null, "
+        place = shlex.quote(str(recording))
+        return NEXT.format(backend=self._backend, languages=languages, credentials=credentials, recording=place)
 
     def _missing(self, *, is_audible: bool) -> Iterator[str]:
         """What the service can do and did not."""

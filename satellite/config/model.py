@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from satellite.backends.deepgram.options import DeepgramOptions
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.backends.loopback.options import LoopbackOptions
 from satellite.core.section import Secret, Section, checked
@@ -210,7 +211,7 @@ class Voice(Section, frozen=True):
     """The voice service, the languages, and what it may cost."""
 
     backend: Annotated[
-        Literal["deepl", "loopback"],
+        Literal["deepl", "deepgram", "loopback"],
         Meta(description="The voice service; loopback answers by itself, without network."),
     ] = "deepl"
     source_language: Annotated[SourceLanguage, Meta(description="Spoken language as a BCP 47 tag, or auto.")] = "en"
@@ -233,6 +234,7 @@ class Voice(Section, frozen=True):
         Meta(description="Billed minutes a day after which streaming stops; null: no limit."),
     ] = None
     deepl: Annotated[DeepLOptions | None, Meta(description="Options of the DeepL Voice API.")] = None
+    deepgram: Annotated[DeepgramOptions | None, Meta(description="Options of Deepgram Flux.")] = None
     loopback: Annotated[LoopbackOptions, Meta(description="Options of the loopback backend.")] = LoopbackOptions()
 
     def __post_init__(self) -> None:

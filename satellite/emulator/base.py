@@ -32,6 +32,8 @@ class Emulator(abc.ABC):
 
     name: str
     """The backend that it is there for."""
+    title = "voice service"
+    """What people call the service."""
 
     def __init__(self, doors: Doors, ledger: Ledger, faults: FaultBox, planned: Sequence[Fault]) -> None:
         self.doors = doors

@@ -35,6 +35,7 @@ class Doors:
         judge: Judge,
         serve_socket: Serve,
         subprotocol: Subprotocols | None = None,
+        connection: type[ServerConnection] = ServerConnection,
     ) -> None:
         self._settings = settings
         self._tls: ssl.SSLContext | None = settings.tls_context()
@@ -42,6 +43,7 @@ class Doors:
         self._judge = judge
         self._serve_socket = serve_socket
         self._subprotocol = subprotocol
+        self._connection = connection
         self._sockets: list[Server] = []
         """The last is the one that listens; those before it may still have connections open."""
         self.socket_port = settings.ws_port
@@ -87,6 +89,7 @@ class Doors:
             ssl=self._tls,
             process_request=self._judge,
             select_subprotocol=self._subprotocol,
+            create_connection=self._connection,
             compression=None,
             ping_interval=None,
             close_timeout=CLOSE_TIMEOUT_S,

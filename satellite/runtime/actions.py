@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from satellite.backends.base import RuntimeAction
 from satellite.core.events import ActionAnswered
 from satellite.core.section import Section
@@ -86,8 +88,13 @@ class Actions:
         return None
 
     def _remember(self, action: str, arguments: Section) -> None:
-        if self._ports.declared[action].outlasts_session:
-            self.standing[action] = arguments
+        """What was left out stays as it was asked for before."""
+        if not self._ports.declared[action].outlasts_session:
+            return
+        if (earlier := self.standing.get(action)) is not None:
+            left_out = [field for field in arguments.__struct_fields__ if getattr(arguments, field) is None]
+            arguments = msgspec.structs.replace(arguments, **{field: getattr(earlier, field) for field in left_out})
+        self.standing[action] = arguments
 
 
 def _unknown(action: str, declared: Mapping[str, RuntimeAction]) -> str:

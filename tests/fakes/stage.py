@@ -47,6 +47,7 @@ class Tune(Section, frozen=True):
     """Arguments of an action that outlasts a session."""
 
     level: int = 1
+    tone: int | None = None
 
 
 def pcm(seconds: float, rate_hz: int = RATE_HZ, level: int = 1000) -> bytes:

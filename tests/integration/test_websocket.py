@@ -82,10 +82,13 @@ async def test_the_handshake_says_no_more_than_it_must() -> None:
 
 @pytest.mark.parametrize("status", [401, 503])
 async def test_a_refused_handshake_tells_its_status(status: int) -> None:
-    peer = HttpPeer(f"HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\nno".encode())
+    peer = HttpPeer(f"HTTP/1.1 {status} No\r\nX-Trace: a-1\r\nContent-Length: 2\r\n\r\nno".encode())
     async with tcp_server(peer) as port:
         reason = f"the handshake was answered with HTTP {status}"
-        assert await drive(once(dial(port))) == [SocketClosed(False, None, reason, status)]
+        (closed,) = await drive(once(dial(port)))
+    assert closed == SocketClosed(False, None, reason, status)
+    assert isinstance(closed, SocketClosed)
+    assert (closed.headers["x-trace"], closed.body) == ("a-1", b"no")
     assert len(peer.requests) == 1
 
 

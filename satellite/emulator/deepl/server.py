@@ -24,6 +24,7 @@ class DeepLEmulator(Emulator):
     """The emulated DeepL Voice service."""
 
     name = "deepl"
+    title = "DeepL Voice service"
 
     def __init__(self, settings: DeepLSettings | None = None) -> None:
         self._settings = settings or DeepLSettings()

@@ -39,7 +39,7 @@ def test_sections_are_found_however_they_are_wrapped() -> None:
 
 def test_secret_fields_are_known() -> None:
     secret = {dotted(path) for path in all_paths() if is_secret(path)}
-    assert secret == {"voice.deepl.api_key", "mqtt.password"}
+    assert secret == {"voice.deepl.api_key", "voice.deepgram.api_key", "mqtt.password"}
     assert not is_secret(("nothing", "here"))
 
 

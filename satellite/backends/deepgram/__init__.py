@@ -1,0 +1,1 @@
+"""Deepgram Flux: turn-based transcription."""

@@ -1,0 +1,1 @@
+"""Deepgram Flux on loopback, strict as published."""
