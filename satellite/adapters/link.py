@@ -68,7 +68,7 @@ class SessionDriver:
         self._alarm = _Alarm(clock, self._kick.set)
         self._is_draining = False
         self._is_winding_up = False
-        self._requests: set[asyncio.Task[None]] = set()
+        self._requests: dict[asyncio.Task[None], HttpRequest] = {}
         self._socket: _SocketLife | None = None
 
     async def run(self) -> None:
@@ -117,10 +117,12 @@ class SessionDriver:
         """Perform and report what there is; whether there was anything."""
         actions, events = self._session.actions(), self._session.events()
         if self._session.state.is_final and not self._is_winding_up:
-            # Nobody waits for what was asked before the end; what the end itself asks for is still done.
+            # Nobody waits for what was asked before the end, unless the peer keeps something for us because of it;
+            # what the end itself asks for is still done.
             self._is_winding_up = True
-            for request in self._requests:
-                request.cancel()
+            for task, request in self._requests.items():
+                if request.disown is None:
+                    task.cancel()
         for action in actions:
             self._perform(action, group)
         if actions and self._socket is not None:
@@ -138,13 +140,16 @@ class SessionDriver:
                 if self._socket is not None:
                     self._socket.ping(number)
             case HttpRequest():
-                task = group.create_task(self._exchange(action), name="satellite.link.request")
-                self._requests.add(task)
-                task.add_done_callback(self._request_done)
+                self._request(action, group)
             case OpenSocket():
                 self._open(action, group)
             case CloseSocket() if self._socket is not None:
                 self._socket.close(action)
+
+    def _request(self, action: HttpRequest, group: asyncio.TaskGroup) -> None:
+        task = group.create_task(self._exchange(action), name="satellite.link.request")
+        self._requests[task] = action
+        task.add_done_callback(self._request_done)
 
     async def _exchange(self, action: HttpRequest) -> None:
         objection = _objection(action.url, "http", "https")
@@ -155,14 +160,22 @@ class SessionDriver:
             answer = await httpcall.perform(action, self._tls or shared_tls())
         if isinstance(answer, HttpResponse):
             _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
+            if self._session.state.is_final and action.disown is not None:
+                self._disown(action.disown(answer))
+                return
             timed = httpcall.with_wait_in_seconds(answer, self._clock)
             self._feed(functools.partial(self._session.http_response, timed))
         else:
             _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
             self._feed(functools.partial(self._session.http_failed, answer))
 
+    def _disown(self, farewell: HttpRequest | None) -> None:
+        """The answer came too late for the session: give back what it brought."""
+        if farewell is not None and self._group is not None:
+            self._request(farewell, self._group)
+
     def _request_done(self, task: asyncio.Task[None]) -> None:
-        self._requests.discard(task)
+        self._requests.pop(task)
         self._kick.set()
 
     def _open(self, action: OpenSocket, group: asyncio.TaskGroup) -> None:

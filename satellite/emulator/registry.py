@@ -8,7 +8,7 @@ from typing import Any, cast
 from satellite.emulator.base import Emulator
 from satellite.emulator.settings import EmulatorSettings, Limits, Variants
 
-_MODULES = {"deepl": "satellite.emulator.deepl.server"}
+_MODULES = {"deepl": "satellite.emulator.deepl.server", "palabra": "satellite.emulator.palabra.server"}
 
 
 @dataclass(frozen=True, slots=True)

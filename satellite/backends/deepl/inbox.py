@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from satellite.backends.deepl.conversation import Conversation
 from satellite.backends.deepl.failures import verdict_of_error
-from satellite.backends.deepl.languages import AUTO, configured_spelling, is_tag, unique
 from satellite.backends.deepl.messages import (
     EndOfSourceTranscript,
     EndOfStream,
@@ -20,6 +19,7 @@ from satellite.backends.deepl.messages import (
     WireSegment,
 )
 from satellite.backends.deepl.speech import SpeechStream, content_type_of
+from satellite.backends.tags import AUTO, configured_spelling, is_tag, unique
 from satellite.core.events import (
     Segment,
     SessionFailed,

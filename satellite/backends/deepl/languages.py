@@ -3,10 +3,7 @@
 The lists grow several times a year, so a tag that is missing here is worth a warning and never a refusal.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-
-AUTO = "auto"
+from satellite.backends.tags import primary
 
 
 def _tags(text: str) -> frozenset[str]:
@@ -24,17 +21,6 @@ UNSPOKEN = _tags("bn et ga lt lv mt")
 """Targets without speech output."""
 
 _SPELLINGS = {tag.lower(): tag for tag in TARGETS}
-_TAG = re.compile(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8}){0,7}")
-
-
-def primary(tag: str) -> str:
-    """The language without region and script, lower case."""
-    return tag.partition("-")[0].lower()
-
-
-def is_tag(text: object) -> bool:
-    """True for what can be a BCP 47 tag, known or not."""
-    return isinstance(text, str) and _TAG.fullmatch(text) is not None
 
 
 def wire_source(tag: str) -> str:
@@ -50,20 +36,3 @@ def wire_target(tag: str) -> str:
 def is_known_target(tag: str) -> bool:
     """True when the tag is in the tables."""
     return tag.lower() in _SPELLINGS
-
-
-def unique(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags without those that differ in case only from one before."""
-    first: dict[str, str] = {}
-    for tag in tags:
-        first.setdefault(tag.lower(), tag)
-    return tuple(first.values())
-
-
-def configured_spelling(received: str, configured: Sequence[str]) -> str | None:
-    """The configured tag that a reply means: equal but for case, else the only one of that language, else None."""
-    for tag in configured:
-        if tag.lower() == received.lower():
-            return tag
-    relatives = [tag for tag in configured if primary(tag) == primary(received)]
-    return relatives[0] if len(relatives) == 1 else None

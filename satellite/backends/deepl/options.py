@@ -9,16 +9,14 @@ from msgspec import Meta
 from satellite.backends.addresses import parse_address
 from satellite.backends.base import Finding, Severity, VoiceChoice
 from satellite.backends.deepl.languages import (
-    AUTO,
     DETECTABLE,
     SOURCES,
     UNSPOKEN,
     is_known_target,
-    primary,
-    unique,
     wire_source,
     wire_target,
 )
+from satellite.backends.tags import AUTO, primary, unique
 from satellite.core.section import Secret, Section, checked
 
 MAX_TARGETS = 5

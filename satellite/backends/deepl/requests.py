@@ -9,8 +9,9 @@ from urllib.parse import quote
 from satellite.backends.addresses import is_same_domain, parse_address
 from satellite.backends.base import HttpRequest, VoiceChoice
 from satellite.backends.deepl.failures import ADDRESS_HINT, PORTAL_HINT
-from satellite.backends.deepl.languages import AUTO, unique, wire_source, wire_target
+from satellite.backends.deepl.languages import wire_source, wire_target
 from satellite.backends.deepl.options import DeepLOptions
+from satellite.backends.tags import AUTO, unique
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
 
