@@ -1,15 +1,16 @@
-"""SessionDriver: the only interpreter of a session's actions, over HTTP and WebSocket. It holds no policy."""
+"""SessionDriver: the only interpreter of a session's actions, over HTTP, WebSocket and WebRTC. It holds no policy."""
 
 import asyncio
 import functools
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from satellite.adapters import httpcall, tcp
+from satellite.adapters.room import RoomHooks, RoomLife
 from satellite.backends.base import (
     ABNORMAL_CLOSURE,
     Action,
@@ -18,7 +19,9 @@ from satellite.backends.base import (
     HttpFailed,
     HttpRequest,
     HttpResponse,
+    OpenRoom,
     OpenSocket,
+    SendAudio,
     SendBytes,
     SendPing,
     SendText,
@@ -69,7 +72,7 @@ class SessionDriver:
         self._is_draining = False
         self._is_winding_up = False
         self._requests: dict[asyncio.Task[None], HttpRequest] = {}
-        self._socket: _SocketLife | None = None
+        self._socket: _SocketLife | RoomLife | None = None
 
     async def run(self) -> None:
         """Drive the session until it is final and its socket is gone. Cancelling closes the socket at once."""
@@ -141,7 +144,10 @@ class SessionDriver:
                     self._socket.ping(number)
             case HttpRequest():
                 self._request(action, group)
-            case OpenSocket():
+            case SendAudio(pcm):
+                if isinstance(self._socket, RoomLife):
+                    self._socket.audio(pcm)
+            case OpenSocket() | OpenRoom():
                 self._open(action, group)
             case CloseSocket() if self._socket is not None:
                 self._socket.close(action)
@@ -178,18 +184,24 @@ class SessionDriver:
         self._requests.pop(task)
         self._kick.set()
 
-    def _open(self, action: OpenSocket, group: asyncio.TaskGroup) -> None:
+    def _open(self, action: OpenSocket | OpenRoom, group: asyncio.TaskGroup) -> None:
         if self._socket is not None:
-            raise LocalMisuse("OpenSocket while a socket is open")
-        self._socket = _SocketLife(group)
-        group.create_task(self._converse(action, self._socket), name="satellite.link.socket")
+            raise LocalMisuse(f"{type(action).__name__} while a socket is open")
+        if isinstance(action, OpenRoom):
+            life = self._socket = RoomLife(RoomHooks(self._joined, self._message, self._track_audio))
+            living = life.live(action)
+        else:
+            dialled = self._socket = _SocketLife(group)
+            living = dialled.live(action, self._tls or shared_tls(), self._opened, self._message)
+        group.create_task(self._converse(action.url, living), name="satellite.link.socket")
 
-    async def _converse(self, action: OpenSocket, life: "_SocketLife") -> None:
-        objection = _objection(action.url, "ws", "wss")
+    async def _converse(self, url: str, living: Coroutine[Any, Any, SocketClosed]) -> None:
+        objection = _objection(url, "ws", "wss")
         if objection is not None:
+            living.close()
             closed = SocketClosed(was_open=False, reason=objection)
         else:
-            closed = await life.live(action, self._tls or shared_tls(), self._opened, self._message)
+            closed = await living
         how = "closed" if closed.was_open else "not connected"
         # the peer's own words may hold a secret, which the session takes out of what it tells
         why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"
@@ -204,6 +216,13 @@ class SessionDriver:
         connection.on_pong = self._pong
         _log.info("%s: connected", self._label)
         self._feed(self._session.socket_opened)
+
+    def _joined(self) -> None:
+        _log.info("%s: in the room", self._label)
+        self._feed(self._session.socket_opened)
+
+    def _track_audio(self, track: str, pcm: bytes) -> None:
+        self._feed(functools.partial(self._session.track_audio, track, pcm))
 
     def _pong(self, number: int) -> None:
         self._feed(functools.partial(self._session.pong, number))

@@ -163,6 +163,8 @@ class PalabraSession(_Drained):
         """Speech came on a track of the room."""
         if self._life.require("track_audio", *_UP):
             self._inbox.track_audio(track, pcm, now)
+            if self._shared.ending.has_begun and now < self._inbox.sounds_until:
+                self._shared.ending.heard(now)
 
     def socket_closed(self, closed: SocketClosed, now: float) -> None:
         """The connection is gone or was never made; none is ever rejoined (reference §14)."""

@@ -14,8 +14,8 @@ SOURCE_LANGUAGES = _codes(
     "nl no pl pt ro ru sk sl sv sw ta th tr ug uk ur vi yue zh"
 )
 TARGET_LANGUAGES = _codes(
-    "ar ar-ae ar-sa az be bg bs ca cs cy da de el en-us en-gb en-au en-ca es es-mx et fi fil fr fr-ca gl he hi hr hu id "
-    "is it ja kk ko lt lv mk ms nl no pl pt pt-br ro ru sk sl sr sv sw ta tr uk ur vi zh-hans zh-hant"
+    "ar ar-ae ar-sa az be bg bs ca cs cy da de el en-us en-gb en-au en-ca es es-mx et fi fil fr fr-ca gl he hi hr hu "
+    "id is it ja kk ko lt lv mk ms nl no pl pt pt-br ro ru sk sl sr sv sw ta tr uk ur vi zh-hans zh-hant"
 )
 MESSAGE_TYPES = _codes(
     "partial_transcription validated_transcription translated_transcription partial_translated_transcription "

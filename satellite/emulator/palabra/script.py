@@ -1,4 +1,4 @@
-"""From recognised words to sentences: provisional, confirmed by silence that is heard, and translated (reference §11.1).
+"""From recognised words to sentences: provisional, confirmed by silence that is heard, translated (reference §11.1).
 
 The translation is a pseudo-translation: see `phrases`.
 """

@@ -36,6 +36,7 @@ class PalabraEmulator(Emulator):
         self._admission = Admission(self._service)
         doors = Doors(self._settings, Rest(self._service, self._rooms).handle, self._admission.judge, self._serve)
         super().__init__(doors, ledger, self._service.faults, self._settings.faults)
+        self._rooms.adopt(self._group)
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -75,6 +76,7 @@ class PalabraEmulator(Emulator):
         """Close every connection."""
         for connection in list(self._service.live.values()):
             await connection.close(1001, "going away")
+        self._rooms.close_all()
 
     def settle(self) -> None:
         """Judge sessions that were left behind."""

@@ -50,7 +50,10 @@ class Talk:
         self._conversation = Conversation(service.truth.recogniser(service.settings, exact=is_exact), self._script)
         self._speeches: deque[dict[str, Any]] = deque()
         self._has_speech = asyncio.Event()
-        self._is_speaking = False
+        self._queues: dict[str, asyncio.Queue[tuple[dict[str, Any], int]]] = {}
+        self._unspoken = 0
+        self._is_silent = asyncio.Event()
+        self._is_silent.set()
         self._generation = 0
         self._said = 0
         self._last_audio_s = service.clock()
@@ -120,23 +123,35 @@ class Talk:
                 self._put_speech(body)
             else:
                 await self._tell(message)
-        while self._speeches or self._is_speaking:
-            await asyncio.sleep(TICK_S)
+        await self._is_silent.wait()
         await self._end()
 
     async def speak(self) -> None:
-        """Speak one sentence after the other."""
+        """Speak one sentence after the other, each language by itself."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while not self._speeches:
+                    self._has_speech.clear()
+                    await self._has_speech.wait()
+                sentence = self._speeches.popleft()
+                language = str(sentence["language"])
+                if language not in self._queues:
+                    self._queues[language] = asyncio.Queue()
+                    group.create_task(self._speak_language(self._queues[language]))
+                self._queues[language].put_nowait((sentence, self._generation))
+
+    async def _speak_language(self, queue: "asyncio.Queue[tuple[dict[str, Any], int]]") -> None:
         while True:
-            while not self._speeches:
-                self._has_speech.clear()
-                await self._has_speech.wait()
-            sentence = self._speeches.popleft()
-            generation = self._generation
-            self._is_speaking = True
-            try:
-                await self._wire.speak(sentence, lambda wanted=generation: wanted == self._generation)  # type: ignore[misc]  # a default binds the value
-            finally:
-                self._is_speaking = False
+            sentence, generation = await queue.get()
+
+            def is_wanted(wanted: int = generation) -> bool:
+                return wanted == self._generation
+
+            if is_wanted():
+                await self._wire.speak(sentence, is_wanted)
+            self._unspoken -= 1
+            if not self._unspoken:
+                self._is_silent.set()
 
     async def watch(self, act: Callable[[], Any]) -> None:
         """Replies, time-outs and warnings; `act` is done at each tick."""
@@ -221,6 +236,8 @@ class Talk:
 
     def _put_speech(self, body: dict[str, Any]) -> None:
         self._speeches.append(body)
+        self._unspoken += 1
+        self._is_silent.clear()
         self._has_speech.set()
 
     def _resumed(self, now: float) -> None:
@@ -232,7 +249,6 @@ class Talk:
         """Drop what is being said, and what waits to be."""
         self._generation += 1
         self._script.cancel()
-        self._speeches.clear()
 
     def _warn(self, code: str) -> None:
         self.desk.replies.append({"message_type": "warning", "data": {"code": code, "message": "mind the pace"}})
