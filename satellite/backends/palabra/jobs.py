@@ -31,8 +31,8 @@ class Say(Section, frozen=True):
 
     text: Annotated[str, Meta(max_length=2048, description="What to say.")]
     language: Annotated[
-        str | None,
-        Meta(max_length=35, description="Its language; null: the spoken one, or the source's with translate_text."),
+        Annotated[str, Meta(max_length=35)] | None,
+        Meta(description="Its language; null: the spoken one, or the source's with translate_text."),
     ] = None
     translate_text: Annotated[bool, Meta(description="Translate it first, and speak every target language.")] = False
 

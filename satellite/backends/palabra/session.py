@@ -28,7 +28,7 @@ from satellite.backends.palabra.jobs import Jobs
 from satellite.backends.palabra.options import PalabraOptions, wanted_targets
 from satellite.backends.palabra.pace import PACE
 from satellite.backends.palabra.sender import Sender
-from satellite.backends.palabra.steering import START_WITHIN_S, Steering
+from satellite.backends.palabra.steering import START_WITHIN_S, Steering, TaskState
 from satellite.backends.palabra.task import task
 from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
@@ -175,14 +175,15 @@ class PalabraSession(_Drained):
             self._admission.dial_failed(closed)
             return
         self._outlet.lost()
-        is_wanted = self._life.state is SessionState.CONNECTING or not self._sender.is_at_rest(now)
-        if self._inbox.is_over or (self._shared.ending.has_begun and not is_wanted):
+        was_paused = self._life.state is SessionState.STREAMING and self._steering.state is not TaskState.RUNNING
+        if self._inbox.is_over or (self._shared.ending.has_begun and self._sender.is_at_rest(now)):
             self._life.end(self._shared.ending.reason or "ended by the service", expected=True)
-        elif is_wanted and not self._steering.is_resting:
+        elif was_paused or (self._life.state is SessionState.STREAMING and self._sender.is_at_rest(now)):
+            # how long a pause may last is not said anywhere: what has been said since then waits for the next session
+            self._life.end("lost while nobody spoke", expected=True)
+        else:
             self._life.lost(f"closed with {closed.code} {closed.reason}")
             self._life.fail(self._inbox.cause(closed.code, closed.reason, now))
-        else:
-            self._life.end("lost while nobody spoke", expected=True)
 
     def run_action(self, action: str, arguments: Section, now: float) -> None:  # noqa: ARG002 - the arguments tell
         """Say something, or be silent."""
