@@ -5,7 +5,7 @@ Nothing acknowledges these commands, so one that draws no error within a moment 
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from msgspec import Meta
 
@@ -152,7 +152,6 @@ class Jobs:
         self._life.act(self._commands.take(job.command, job.data, now))
 
     def _answer(self, reason: str | None) -> None:
-        job, self._under_way = self._under_way, None
-        if job is not None:
-            result = {} if reason is not None else {"command": job.command}
-            self._life.report(ActionAnswered(job.action, result, reason))
+        job, self._under_way = cast("_Job", self._under_way), None  # whoever answers has looked
+        result = {} if reason is not None else {"command": job.command}
+        self._life.report(ActionAnswered(job.action, result, reason))

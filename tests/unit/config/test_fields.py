@@ -38,7 +38,8 @@ def test_sections_are_found_however_they_are_wrapped() -> None:
 
 def test_secret_fields_are_known() -> None:
     secret = {dotted(path) for path in all_paths() if is_secret(path)}
-    assert secret == {"voice.deepl.api_key", "mqtt.password"}
+    palabra = {f"voice.palabra.{name}" for name in ("api_key", "client_id", "client_secret")}
+    assert secret == {"voice.deepl.api_key", "mqtt.password"} | palabra
     assert not is_secret(("nothing", "here"))
 
 

@@ -55,11 +55,11 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
         ("audio.driver", 5, "must be alsa, auto or portaudio, not 5", None),
         (
             "voice.backend",
-            "palabra",
-            'must be deepl or loopback (others are not part of this version), not "palabra"',
+            "vurbo",
+            'must be deepl, loopback or palabra (others are not part of this version), not "vurbo"',
             None,
         ),
-        ("voice.backend", "depl", 'must be deepl or loopback, not "depl"', "did you mean deepl?"),
+        ("voice.backend", "depl", 'must be deepl, loopback or palabra, not "depl"', "did you mean deepl?"),
         ("voice.vurbo", {}, "this backend is not part of this version", None),
         ("voice.bakcend", "deepl", "unknown key", "did you mean backend?"),
         (

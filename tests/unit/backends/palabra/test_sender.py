@@ -125,6 +125,11 @@ def test_in_a_room_the_beat_is_shorter() -> None:
     assert book.pings == []
 
 
+def test_ends_of_utterances_that_a_session_before_had_in_whole_are_passed_on() -> None:
+    book = running(NEVER_PAUSED).ended_elsewhere("u0").after(0.4)
+    assert book.all(UtteranceSent) == [UtteranceSent("u0")]
+
+
 # --- pause and resumption ------------------------------------------------------------------------------------------
 
 

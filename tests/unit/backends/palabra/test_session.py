@@ -160,6 +160,12 @@ def test_speech_that_waits_for_its_text_goes_on() -> None:
     assert len(book.all(SpeechChunk)) == 1
 
 
+def test_before_the_end_a_track_puts_nothing_off() -> None:
+    book = in_room()
+    book.session.track_audio("translation_de", LOUD, book.now)
+    assert book.session.state is SessionState.STREAMING
+
+
 # --- the end -------------------------------------------------------------------------------------------------------
 
 
