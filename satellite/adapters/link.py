@@ -71,7 +71,7 @@ class SessionDriver:
         self._alarm = _Alarm(clock, self._kick.set)
         self._is_draining = False
         self._is_winding_up = False
-        self._requests: dict[asyncio.Task[None], HttpRequest] = {}
+        self._requests = _Requests(tls, self._answered, self._kick.set)
         self._socket: _SocketLife | RoomLife | None = None
 
     async def run(self) -> None:
@@ -93,7 +93,7 @@ class SessionDriver:
         self._drain()
 
     def _is_over(self) -> bool:
-        return self._session.state.is_final and self._socket is None and not self._requests
+        return self._session.state.is_final and self._socket is None and self._requests.are_done
 
     def _feed(self, give: Callable[[float], None]) -> None:
         # A final session has said all it will: what still comes in belongs to nobody.
@@ -120,12 +120,9 @@ class SessionDriver:
         """Perform and report what there is; whether there was anything."""
         actions, events = self._session.actions(), self._session.events()
         if self._session.state.is_final and not self._is_winding_up:
-            # Nobody waits for what was asked before the end, unless the peer keeps something for us because of it;
-            # what the end itself asks for is still done.
+            # Nobody waits for what was asked before the end; what the end itself asks for is still done.
             self._is_winding_up = True
-            for task, request in self._requests.items():
-                if request.disown is None:
-                    task.cancel()
+            self._requests.give_up()
         for action in actions:
             self._perform(action, group)
         if actions and self._socket is not None:
@@ -143,7 +140,7 @@ class SessionDriver:
                 if self._socket is not None:
                     self._socket.ping(number)
             case HttpRequest():
-                self._request(action, group)
+                self._requests.begin(action, group)
             case SendAudio(pcm):
                 if isinstance(self._socket, RoomLife):
                     self._socket.audio(pcm)
@@ -152,18 +149,7 @@ class SessionDriver:
             case CloseSocket() if self._socket is not None:
                 self._socket.close(action)
 
-    def _request(self, action: HttpRequest, group: asyncio.TaskGroup) -> None:
-        task = group.create_task(self._exchange(action), name="satellite.link.request")
-        self._requests[task] = action
-        task.add_done_callback(self._request_done)
-
-    async def _exchange(self, action: HttpRequest) -> None:
-        objection = _objection(action.url, "http", "https")
-        answer: HttpResponse | HttpFailed
-        if objection is not None:
-            answer = HttpFailed(objection, was_sent=False, category=ErrorCategory.INVALID_REQUEST)
-        else:
-            answer = await httpcall.perform(action, self._tls or shared_tls())
+    def _answered(self, action: HttpRequest, answer: HttpResponse | HttpFailed) -> None:
         if isinstance(answer, HttpResponse):
             _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
             if self._session.state.is_final and action.disown is not None:
@@ -178,18 +164,20 @@ class SessionDriver:
     def _disown(self, farewell: HttpRequest | None) -> None:
         """The answer came too late for the session: give back what it brought."""
         if farewell is not None and self._group is not None:
-            self._request(farewell, self._group)
-
-    def _request_done(self, task: asyncio.Task[None]) -> None:
-        self._requests.pop(task)
-        self._kick.set()
+            self._requests.begin(farewell, self._group)
 
     def _open(self, action: OpenSocket | OpenRoom, group: asyncio.TaskGroup) -> None:
         if self._socket is not None:
             raise LocalMisuse(f"{type(action).__name__} while a socket is open")
         if isinstance(action, OpenRoom):
-            life = self._socket = RoomLife(RoomHooks(self._joined, self._message, self._track_audio))
-            living = life.live(action)
+            session = self._session
+            hooks = RoomHooks(
+                lambda: self._feed(session.socket_opened),
+                self._message,
+                lambda track, pcm: self._feed(functools.partial(session.track_audio, track, pcm)),
+            )
+            room = self._socket = RoomLife(hooks)
+            living = room.live(action)
         else:
             dialled = self._socket = _SocketLife(group)
             living = dialled.live(action, self._tls or shared_tls(), self._opened, self._message)
@@ -217,13 +205,6 @@ class SessionDriver:
         _log.info("%s: connected", self._label)
         self._feed(self._session.socket_opened)
 
-    def _joined(self) -> None:
-        _log.info("%s: in the room", self._label)
-        self._feed(self._session.socket_opened)
-
-    def _track_audio(self, track: str, pcm: bytes) -> None:
-        self._feed(functools.partial(self._session.track_audio, track, pcm))
-
     def _pong(self, number: int) -> None:
         self._feed(functools.partial(self._session.pong, number))
 
@@ -236,6 +217,51 @@ class SessionDriver:
             self._feed(self._session.deadline_reached)
         else:
             self._alarm.set(deadline)
+
+
+class _Requests:
+    """The HTTP requests that are under way."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None,
+        on_answer: Callable[[HttpRequest, HttpResponse | HttpFailed], None],
+        on_done: Callable[[], None],
+    ) -> None:
+        self._tls = tls
+        self._on_answer = on_answer
+        self._on_done = on_done
+        self._tasks: dict[asyncio.Task[None], HttpRequest] = {}
+
+    @property
+    def are_done(self) -> bool:
+        """True when none is under way."""
+        return not self._tasks
+
+    def begin(self, action: HttpRequest, group: asyncio.TaskGroup) -> None:
+        """Make a request."""
+        task = group.create_task(self._exchange(action), name="satellite.link.request")
+        self._tasks[task] = action
+        task.add_done_callback(self._done)
+
+    def give_up(self) -> None:
+        """Nobody waits for an answer any more; where the peer keeps something for us it is waited for all the same."""
+        for task, action in self._tasks.items():
+            if action.disown is None:
+                task.cancel()
+
+    async def _exchange(self, action: HttpRequest) -> None:
+        objection = _objection(action.url, "http", "https")
+        answer: HttpResponse | HttpFailed
+        if objection is not None:
+            answer = HttpFailed(objection, was_sent=False, category=ErrorCategory.INVALID_REQUEST)
+        else:
+            answer = await httpcall.perform(action, self._tls or shared_tls())
+        self._on_answer(action, answer)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task)
+        self._on_done()
 
 
 class _Alarm:

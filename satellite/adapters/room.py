@@ -32,6 +32,7 @@ MAX_BIT_RATE = 32_000
 FLUSH_WITHIN_S = 1.0
 LEAVE_WITHIN_S = 3.0
 
+STUCK = "the room takes nothing any more"
 GIVEN_UP = SocketClosed(was_open=False, reason="given up while joining")
 _STATUS = re.compile(r"\b([45]\d\d)\b")
 
@@ -45,46 +46,45 @@ class RoomHooks:
     track_audio: Callable[[str, bytes], None]
 
 
+class _StuckError(Exception):
+    """The SDK does not take sound."""
+
+
 class RoomLife:
     """One room from joining to leaving; can be left at any point of it."""
 
     def __init__(self, hooks: RoomHooks) -> None:
         self._hooks = hooks
-        self._peer = ""
         self._joining: asyncio.Timeout | None = None
-        self._is_peer_here = asyncio.Event()
         self._is_over = asyncio.Event()
         self._closed: SocketClosed | None = None
-        self._messages: deque[bytes] = deque()  # the first is on its way
-        self._sounds: deque[bytes] = deque()
-        self._has_work = asyncio.Event()
-        self._is_flushed = asyncio.Event()
-        self._readers: dict[str, asyncio.Task[None]] = {}
+        self._outgoing = _Outgoing()
 
     async def live(self, action: OpenRoom) -> SocketClosed:
         """Join, report, pass on what comes, and leave nothing behind."""
         if self._closed is not None:
             return GIVEN_UP
-        logging.getLogger("livekit").setLevel(logging.CRITICAL + 1)  # it writes addresses with their tokens
+        logging.getLogger("livekit").setLevel(logging.CRITICAL + 1)  # it writes addresses, tokens and all
         from livekit import rtc  # noqa: PLC0415 - loaded only when used
 
-        self._peer = action.peer.lower()
         room = rtc.Room()
         source = rtc.AudioSource(RATE_HZ, 1, QUEUE_MS)
         async with asyncio.TaskGroup() as group:
-            self._listen(room, group)
+            peer = _Peer(action.peer, self._hooks, group)
+            self._listen(room, peer)
             try:
-                return await self._join(room, source, action) or await self._stay(room, source)
+                return await self._join(room, source, action, peer) or await self._stay(room, source)
             finally:
+                peer.leave()
                 await self._leave(room, source)
 
     def send(self, payload: str | bytes) -> None:
         """Send one message to everybody, reliably."""
-        self._put(self._messages, payload.encode() if isinstance(payload, str) else payload)
+        self._put(self._outgoing.message(payload.encode() if isinstance(payload, str) else payload))
 
     def audio(self, pcm: bytes) -> None:
         """Publish sound on our track."""
-        self._put(self._sounds, pcm)
+        self._put(self._outgoing.sound(pcm))
 
     def flush(self) -> None:
         """Nothing is kept back."""
@@ -106,15 +106,18 @@ class RoomLife:
             await self._is_over.wait()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_WITHIN_S):
-                    await self._is_flushed.wait()
+                    await self._outgoing.is_flushed.wait()
             pump.cancel()
         return self._closed or GIVEN_UP
 
     # --- joining -----------------------------------------------------------------------------------------------
 
-    async def _join(self, room: "rtc.Room", source: "rtc.AudioSource", action: OpenRoom) -> SocketClosed | None:
+    async def _join(
+        self, room: "rtc.Room", source: "rtc.AudioSource", action: OpenRoom, peer: "_Peer"
+    ) -> SocketClosed | None:
         """Why it came to nothing, None when we are in, heard, and not alone."""
         from livekit import rtc  # noqa: PLC0415 - loaded only when used
+        from livekit.rtc.participant import PublishTrackError  # noqa: PLC0415 - loaded only when used
 
         step = "joined"
         try:
@@ -125,12 +128,12 @@ class RoomLife:
                 options.audio_encoding.max_bitrate = MAX_BIT_RATE
                 await room.local_participant.publish_track(track, options)
                 for participant in room.remote_participants.values():
-                    self._came(participant)
+                    peer.came(participant)
                 step = "opened: nobody came to translate"
-                await self._is_peer_here.wait()
+                await peer.is_here.wait()
         except TimeoutError:
             return GIVEN_UP if self._closed else SocketClosed(was_open=False, reason=f"the room could not be {step}")
-        except Exception as error:  # noqa: BLE001 - the SDK raises plain exceptions, whose texts may hold the token
+        except (rtc.ConnectError, PublishTrackError) as error:  # their texts may hold the token
             status = _STATUS.search(str(error))
             reason = f"the room could not be joined: {type(error).__name__}"
             return SocketClosed(was_open=False, reason=reason, http_status=int(status[1]) if status else None)
@@ -138,48 +141,92 @@ class RoomLife:
             self._joining = None
         return GIVEN_UP if self._closed else None
 
-    def _listen(self, room: "rtc.Room", group: asyncio.TaskGroup) -> None:
+    def _listen(self, room: "rtc.Room", peer: "_Peer") -> None:
         """Have the SDK tell us what happens."""
-        room.on("participant_connected", self._came)
-        room.on("participant_disconnected", self._went)
-        room.on("data_received", self._received)
-        room.on("track_subscribed", lambda track, publication, who: self._subscribed(group, track, publication, who))
-        room.on("track_unsubscribed", lambda _track, publication, _who: self._unsubscribed(publication))
+        left = SocketClosed(was_open=True, code=1000, reason="the other side has left")
+        room.on("participant_connected", peer.came)
+        room.on("participant_disconnected", lambda who: self._end(left) if peer.is_it(who) else None)
+        room.on("data_received", peer.received)
+        room.on("track_subscribed", peer.subscribed)
+        room.on("track_unsubscribed", lambda _track, publication, _who: peer.unsubscribed(publication))
         room.on("reconnecting", lambda: self._lost("the room's connection broke"))
         room.on("disconnected", lambda *_: self._lost("the room was closed"))
 
     # --- what happens ------------------------------------------------------------------------------------------
 
-    def _is_peer(self, participant: "rtc.RemoteParticipant") -> bool:
-        return participant.identity.lower().startswith(self._peer)
+    def _lost(self, reason: str) -> None:
+        self._end(SocketClosed(was_open=True, code=ABNORMAL_CLOSURE, reason=reason))
 
-    def _came(self, participant: "rtc.RemoteParticipant") -> None:
-        if self._is_peer(participant):
-            self._is_peer_here.set()
+    def _end(self, closed: SocketClosed) -> None:
+        """The first cause counts."""
+        if self._closed is None:
+            self._closed = closed
+            self._is_over.set()
 
-    def _went(self, participant: "rtc.RemoteParticipant") -> None:
-        if self._is_peer(participant):
-            self._end(SocketClosed(was_open=True, code=1000, reason="the other side has left"))
+    def _put(self, is_taken: bool) -> None:
+        if not is_taken:
+            self._lost(STUCK)
 
-    def _received(self, packet: "rtc.DataPacket") -> None:
-        is_theirs = packet.participant is None or self._is_peer(packet.participant)
-        if is_theirs and not packet.topic and not self._is_over.is_set():
+    async def _pump(self, room: "rtc.Room", source: "rtc.AudioSource") -> None:
+        """Hand over what waits until that fails."""
+        from livekit.rtc.participant import PublishDataError  # noqa: PLC0415 - loaded only when used
+
+        try:
+            await self._outgoing.pump(room, source)
+        except (PublishDataError, _StuckError):
+            self._lost(STUCK)
+
+    async def _leave(self, room: "rtc.Room", source: "rtc.AudioSource") -> None:
+        """Whatever hangs is left to itself."""
+        self._joining = None
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await room.disconnect()
+                await source.aclose()
+        except Exception:  # noqa: BLE001 - we are gone either way, and the service deletes the room
+            return
+
+
+class _Peer:
+    """The one in the room to whom we listen."""
+
+    def __init__(self, identity: str, hooks: RoomHooks, group: asyncio.TaskGroup) -> None:
+        self._identity = identity.lower()
+        self._hooks = hooks
+        self._group = group
+        self._readers: dict[str, asyncio.Task[None]] = {}
+        self.is_here = asyncio.Event()
+
+    def leave(self) -> None:
+        """Listen no more."""
+        for reader in self._readers.values():
+            reader.cancel()
+
+    def is_it(self, participant: "rtc.RemoteParticipant") -> bool:
+        return participant.identity.lower().startswith(self._identity)
+
+    def came(self, participant: "rtc.RemoteParticipant") -> None:
+        if self.is_it(participant):
+            self.is_here.set()
+
+    def received(self, packet: "rtc.DataPacket") -> None:
+        is_theirs = packet.participant is None or self.is_it(packet.participant)
+        if is_theirs and not packet.topic:
             self._hooks.message(packet.data)
 
-    def _subscribed(
+    def subscribed(
         self,
-        group: asyncio.TaskGroup,
         track: "rtc.Track",
         publication: "rtc.RemoteTrackPublication",
         participant: "rtc.RemoteParticipant",
     ) -> None:
         from livekit import rtc  # noqa: PLC0415 - loaded only when used
 
-        if track.kind == rtc.TrackKind.KIND_AUDIO and self._is_peer(participant) and len(self._readers) < MAX_WAITING:
+        if track.kind == rtc.TrackKind.KIND_AUDIO and self.is_it(participant) and len(self._readers) < MAX_WAITING:
             reader = self._read(track, publication.name)
-            self._readers[publication.sid] = group.create_task(reader, name="satellite.room.track")
+            self._readers[publication.sid] = self._group.create_task(reader, name="satellite.room.track")
 
-    def _unsubscribed(self, publication: "rtc.RemoteTrackPublication") -> None:
+    def unsubscribed(self, publication: "rtc.RemoteTrackPublication") -> None:
         reader = self._readers.pop(publication.sid, None)
         if reader is not None:
             reader.cancel()
@@ -197,64 +244,58 @@ class RoomLife:
         finally:
             await stream.aclose()
 
-    def _lost(self, reason: str) -> None:
-        self._end(SocketClosed(was_open=True, code=ABNORMAL_CLOSURE, reason=reason))
 
-    def _end(self, closed: SocketClosed) -> None:
-        """The first cause counts."""
-        if self._closed is None:
-            self._closed = closed
-            self._is_over.set()
+class _Outgoing:
+    """What waits for the SDK."""
 
-    # --- on the way out ----------------------------------------------------------------------------------------
+    def __init__(self) -> None:
+        self._messages: deque[bytes] = deque()  # the first is on its way
+        self._sounds: deque[bytes] = deque()
+        self._has_work = asyncio.Event()
+        self.is_flushed = asyncio.Event()
+        self.is_flushed.set()
 
-    def _put(self, queue: deque[bytes], piece: bytes) -> None:
-        if self._is_over.is_set():
-            return
-        if len(queue) >= MAX_WAITING:
-            self._lost("the room takes nothing any more")
-            return
-        queue.append(piece)
-        if self._messages:
-            self._is_flushed.clear()
-        self._has_work.set()
+    def message(self, payload: bytes) -> bool:
+        """Take a message; False when too many wait."""
+        self.is_flushed.clear()
+        return self._put(self._messages, payload)
 
-    async def _pump(self, room: "rtc.Room", source: "rtc.AudioSource") -> None:
+    def sound(self, pcm: bytes) -> bool:
+        """Take a piece of sound; False when too much waits."""
+        return self._put(self._sounds, pcm)
+
+    async def pump(self, room: "rtc.Room", source: "rtc.AudioSource") -> None:
         """Hand over what waits, messages before sound."""
         while True:
             while not (self._messages or self._sounds):
                 self._has_work.clear()
                 await self._has_work.wait()
-            try:
-                if self._messages:
-                    await room.local_participant.publish_data(self._messages[0], reliable=True, topic="")
-                    self._messages.popleft()
-                    if not self._messages:
-                        self._is_flushed.set()
-                else:
-                    await self._play(source, self._sounds.popleft())
-            except Exception:  # noqa: BLE001 - the SDK raises plain exceptions for what it cannot send
-                self._lost("the room takes nothing any more")
-                return
+            if self._messages:
+                await room.local_participant.publish_data(self._messages[0], reliable=True, topic="")
+                self._messages.popleft()
+                if not self._messages:
+                    self.is_flushed.set()
+            else:
+                await self._play(source, self._sounds.popleft())
+
+    def _put(self, queue: deque[bytes], piece: bytes) -> bool:
+        if len(queue) >= MAX_WAITING:
+            return False
+        queue.append(piece)
+        self._has_work.set()
+        return True
 
     async def _play(self, source: "rtc.AudioSource", pcm: bytes) -> None:
         if source.queued_duration <= 0.0:
-            await self._capture(source, bytes(samples_of_ms(CUSHION_MS) * SAMPLE_BYTES))
-        await self._capture(source, pcm)
+            await _capture(source, bytes(samples_of_ms(CUSHION_MS) * SAMPLE_BYTES))
+        await _capture(source, pcm)
 
-    async def _capture(self, source: "rtc.AudioSource", pcm: bytes) -> None:
-        from livekit import rtc  # noqa: PLC0415 - loaded only when used
 
-        await source.capture_frame(rtc.AudioFrame(pcm, RATE_HZ, 1, len(pcm) // SAMPLE_BYTES))
+async def _capture(source: "rtc.AudioSource", pcm: bytes) -> None:
+    from livekit import rtc  # noqa: PLC0415 - loaded only when used
 
-    async def _leave(self, room: "rtc.Room", source: "rtc.AudioSource") -> None:
-        """Whatever hangs is left to itself."""
-        self._joining = None
-        for reader in self._readers.values():
-            reader.cancel()
-        try:
-            async with asyncio.timeout(LEAVE_WITHIN_S):
-                await room.disconnect()
-                await source.aclose()
-        except Exception:  # noqa: BLE001 - we are gone either way, and the service deletes the room
-            return
+    frame = rtc.AudioFrame(pcm, RATE_HZ, 1, len(pcm) // SAMPLE_BYTES)
+    try:
+        await source.capture_frame(frame)
+    except Exception as error:
+        raise _StuckError from error

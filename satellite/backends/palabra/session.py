@@ -47,8 +47,12 @@ FINISH_MARGIN_S = START_WITHIN_S + 30.0
 _UP = (SessionState.CONNECTING, SessionState.STREAMING, SessionState.ENDING)
 
 
-class _Drained(UnaskedInputs):
-    """What every session says of itself."""
+class _Asking(UnaskedInputs):
+    """The part of a session that has nothing to do with a stream."""
+
+    def __init__(self, options: PalabraOptions, setup: SessionSetup) -> None:
+        super().__init__(Lifecycle())
+        self._admission = Admission(options, setup, self._life)
 
     @property
     def state(self) -> SessionState:
@@ -63,12 +67,26 @@ class _Drained(UnaskedInputs):
         """What happened, in order."""
         return self._life.take_events()
 
+    def close(self, now: float) -> None:  # noqa: ARG002 - the interface gives every input the time
+        """End at once; nothing more is waited for. Legal in every state."""
+        self._life.end("closed", expected=True)
 
-class PalabraSession(_Drained):
+    def http_response(self, response: HttpResponse, now: float) -> None:  # noqa: ARG002 - the interface
+        """The answer to the request for a session."""
+        if self._life.require("http_response", SessionState.REQUESTING):
+            self._admission.answered(response)
+
+    def http_failed(self, failure: HttpFailed, now: float) -> None:  # noqa: ARG002 - the interface
+        """The request for a session got no answer."""
+        if self._life.require("http_failed", SessionState.REQUESTING):
+            self._admission.unanswered(failure)
+
+
+class PalabraSession(_Asking):
     """A BackendSession for Palabra."""
 
     def __init__(self, options: PalabraOptions, setup: SessionSetup) -> None:
-        super().__init__(Lifecycle())
+        super().__init__(options, setup)
         self.counters = SessionCounters()
         is_room = options.transport == "webrtc"
         shared = self._shared = Conversation(
@@ -83,7 +101,6 @@ class PalabraSession(_Drained):
             Ending(options.eos_timeout_s + DRAIN_S, 0.0),
             Commands(),
         )
-        self._admission = Admission(options, setup, self._life)
         self._outlet = Outlet(shared, PACE, has_pongs=not is_room)
         self._steering = Steering(task(options, setup), self._life, shared.commands)
         self._jobs = Jobs(self._life, shared.commands, setup.source_language, setup.speech_language)
@@ -119,20 +136,6 @@ class PalabraSession(_Drained):
             self._end_unsent("finished", now)
         elif self._life.state is SessionState.IDLE:
             self._admission.request()
-
-    def close(self, now: float) -> None:  # noqa: ARG002 - the interface gives every input the time
-        """End at once; nothing more is waited for. Legal in every state."""
-        self._life.end("closed", expected=True)
-
-    def http_response(self, response: HttpResponse, now: float) -> None:  # noqa: ARG002 - the interface
-        """The answer to the request for a session."""
-        if self._life.require("http_response", SessionState.REQUESTING):
-            self._admission.answered(response)
-
-    def http_failed(self, failure: HttpFailed, now: float) -> None:  # noqa: ARG002 - the interface
-        """The request for a session got no answer."""
-        if self._life.require("http_failed", SessionState.REQUESTING):
-            self._admission.unanswered(failure)
 
     def socket_opened(self, now: float) -> None:
         """The stream is there, or the room with the translator in it: ask for the task."""

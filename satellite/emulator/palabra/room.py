@@ -108,7 +108,7 @@ class Translator:
                 await room.connect(url.replace("http", "ws", 1), token)
                 if room.remote_participants:
                     self._joined()
-                jobs = (self._talk.understand, self._talk.write, self._talk.speak, self._watch)
+                jobs = (self._talk.understand, self._talk.write, self._talk.speaking.run, self._watch)
                 helpers = [group.create_task(job()) for job in jobs]
                 await self._is_over.wait()
                 for helper in (*helpers, *self._readers):

@@ -119,7 +119,7 @@ class Stream:
         jobs: list[Callable[[], Awaitable[None]]] = [
             self._talk.understand,
             self._talk.write,
-            self._talk.speak,
+            self._talk.speaking.run,
             lambda: self._talk.watch(self._trouble.act),
         ]
         async with asyncio.TaskGroup() as group:

@@ -34,6 +34,58 @@ class Wire(Protocol):
         ...
 
 
+class Speaking:
+    """What is to be spoken, each language in its own order."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._speeches: deque[dict[str, Any]] = deque()
+        self._has_speech = asyncio.Event()
+        self._queues: dict[str, asyncio.Queue[tuple[dict[str, Any], int]]] = {}
+        self._unspoken = 0
+        self._generation = 0
+        self.is_silent = asyncio.Event()
+        self.is_silent.set()
+
+    def put(self, body: dict[str, Any]) -> None:
+        """Something more to be spoken."""
+        self._speeches.append(body)
+        self._unspoken += 1
+        self.is_silent.clear()
+        self._has_speech.set()
+
+    def cancel(self) -> None:
+        """Nothing of what was put is wanted any more."""
+        self._generation += 1
+
+    async def run(self) -> None:
+        """Speak one sentence after the other, each language by itself."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while not self._speeches:
+                    self._has_speech.clear()
+                    await self._has_speech.wait()
+                sentence = self._speeches.popleft()
+                language = str(sentence["language"])
+                if language not in self._queues:
+                    self._queues[language] = asyncio.Queue()
+                    group.create_task(self._speak_language(self._queues[language]))
+                self._queues[language].put_nowait((sentence, self._generation))
+
+    async def _speak_language(self, queue: "asyncio.Queue[tuple[dict[str, Any], int]]") -> None:
+        while True:
+            sentence, generation = await queue.get()
+
+            def is_wanted(wanted: int = generation) -> bool:
+                return wanted == self._generation
+
+            if is_wanted():
+                await self._wire.speak(sentence, is_wanted)
+            self._unspoken -= 1
+            if not self._unspoken:
+                self.is_silent.set()
+
+
 class Talk:
     """Serves one client; used once. `is_over` once the end was said."""
 
@@ -48,13 +100,7 @@ class Talk:
         service.scripts[session.number] = self._script
         is_exact = transport == "ws"
         self._conversation = Conversation(service.truth.recogniser(service.settings, exact=is_exact), self._script)
-        self._speeches: deque[dict[str, Any]] = deque()
-        self._has_speech = asyncio.Event()
-        self._queues: dict[str, asyncio.Queue[tuple[dict[str, Any], int]]] = {}
-        self._unspoken = 0
-        self._is_silent = asyncio.Event()
-        self._is_silent.set()
-        self._generation = 0
+        self.speaking = Speaking(wire)
         self._said = 0
         self._last_audio_s = service.clock()
         self._was_running = False
@@ -80,7 +126,7 @@ class Talk:
             wish = self.desk.wishes.popleft()
             self._said += 1
             body = {"id": f"say-{self._said}", "part": 0, "language": wish.language, "text": wish.text}
-            self._put_speech(body)
+            self.speaking.put(body)
 
     def audio(self, pcm: bytes, size_bytes: int, now: float) -> None:
         """A chunk of 16 kHz PCM, which came as that many bytes."""
@@ -120,38 +166,11 @@ class Talk:
             if message["message_type"] == SPEECH:
                 body = message["data"]
                 assert isinstance(body, dict)  # noqa: S101 - tells the type checker what a script makes
-                self._put_speech(body)
+                self.speaking.put(body)
             else:
                 await self._tell(message)
-        await self._is_silent.wait()
+        await self.speaking.is_silent.wait()
         await self._end()
-
-    async def speak(self) -> None:
-        """Speak one sentence after the other, each language by itself."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                while not self._speeches:
-                    self._has_speech.clear()
-                    await self._has_speech.wait()
-                sentence = self._speeches.popleft()
-                language = str(sentence["language"])
-                if language not in self._queues:
-                    self._queues[language] = asyncio.Queue()
-                    group.create_task(self._speak_language(self._queues[language]))
-                self._queues[language].put_nowait((sentence, self._generation))
-
-    async def _speak_language(self, queue: "asyncio.Queue[tuple[dict[str, Any], int]]") -> None:
-        while True:
-            sentence, generation = await queue.get()
-
-            def is_wanted(wanted: int = generation) -> bool:
-                return wanted == self._generation
-
-            if is_wanted():
-                await self._wire.speak(sentence, is_wanted)
-            self._unspoken -= 1
-            if not self._unspoken:
-                self._is_silent.set()
 
     async def watch(self, act: Callable[[], Any]) -> None:
         """Replies, time-outs and warnings; `act` is done at each tick."""
@@ -234,12 +253,6 @@ class Talk:
             for extra in _telemetry(kind):
                 await self._wire.send(extra)
 
-    def _put_speech(self, body: dict[str, Any]) -> None:
-        self._speeches.append(body)
-        self._unspoken += 1
-        self._is_silent.clear()
-        self._has_speech.set()
-
     def _resumed(self, now: float) -> None:
         self._last_audio_s = now
         if self._service.settings.variants.times_restart:
@@ -247,8 +260,8 @@ class Talk:
 
     def _cancel(self) -> None:
         """Drop what is being said, and what waits to be."""
-        self._generation += 1
         self._script.cancel()
+        self.speaking.cancel()
 
     def _warn(self, code: str) -> None:
         self.desk.replies.append({"message_type": "warning", "data": {"code": code, "message": "mind the pace"}})

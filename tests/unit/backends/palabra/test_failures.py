@@ -149,4 +149,4 @@ def test_the_page_has_the_table() -> None:
 
 def test_every_source_takes_any_code() -> None:
     for source in Source:
-        assert verdict(source, object())
+        assert verdict(source, object()) in [rule.verdict for rule in RULES]

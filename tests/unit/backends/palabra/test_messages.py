@@ -19,7 +19,7 @@ from satellite.backends.palabra.messages import (
     Telemetry,
     Transcription,
 )
-from tests.unit.backends.palabra.stage import confirmed, error, guessed, heard, message, spoken, task_is, translated
+from tests.unit.backends.palabra.stage import confirmed, guessed, heard, message, spoken, task_is, translated
 
 
 def decode(data: str | bytes, *, is_inflated: bool = False) -> Message:

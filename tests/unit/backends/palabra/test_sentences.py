@@ -118,9 +118,9 @@ def test_parts_are_sentences_of_their_own_and_repeats_are_none() -> None:
 def test_provisional_translations() -> None:
     scene = Scene()
     assert scene.translates("a", "Gut", final=False) is None
-    assert scene.sentences.is_tentative
+    before = scene.sentences.is_tentative
     scene.translates("a", "Gut.")
-    assert not scene.sentences.is_tentative
+    assert (before, scene.sentences.is_tentative) == (True, False)
     assert scene.texts() == [("de", [], [" Gut"]), ("de", [" Gut."], [])]
 
 

@@ -97,7 +97,6 @@ def test_a_refused_task_is_not_asked_for_again() -> None:
 def test_a_pause_is_verified() -> None:
     scene = running()
     scene.steering.pause(10.0)
-    assert scene.steering.state is TaskState.PAUSING
     assert scene.steering.is_resting
     scene.life.take_actions()
     assert scene.until(60.0) == [(12.1, "get_task")]
