@@ -11,7 +11,7 @@ from satellite.adapters.link import shared_tls
 from satellite.app import parts
 from satellite.app.diagnosis.report import Outcome, failed, passed, warned
 from satellite.app.voice import VoiceRoom
-from satellite.backends.base import BackendSession, HttpRequest, HttpResponse
+from satellite.backends.base import BackendSession, HttpRequest, HttpResponse, SessionState
 from satellite.config.model import Config
 from satellite.core.audio import RATE_HZ
 from satellite.core.backlog import Backlog
@@ -57,10 +57,15 @@ class ServiceVisit:
         while (request := _wish(session)) is not None:
             requests += 1
             await self._exchange(session, request)
+        is_dialling = session.state is SessionState.CONNECTING
         failures = [event for event in session.events() if isinstance(event, SessionFailed)]
         session.close(self._clock.monotonic())
+        if (farewell := _wish(session)) is not None:
+            await httpcall.perform(farewell, shared_tls())
         if failures:
             return judge(room.name, failures[0])
+        if not requests and is_dialling:
+            return passed(f"{room.name}: not tried: its stream opens without asking first, and is billed from then on")
         if not requests:
             return passed(f"{room.name}: answers by itself, without a service")
         return passed(f"{room.name}: the service grants a session with these languages and options")

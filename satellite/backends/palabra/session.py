@@ -43,6 +43,8 @@ QUIET_S = 2.0
 """A translator says what it heard later than others: the end of an utterance waits this long for more."""
 FINISH_MARGIN_S = START_WITHIN_S + 30.0
 """For connecting and for the last text, besides the time that the backlog takes."""
+NORMAL_CLOSURE = 1000
+"""How the service closes behind its last word (reference §4)."""
 
 _UP = (SessionState.CONNECTING, SessionState.STREAMING, SessionState.ENDING)
 
@@ -179,7 +181,9 @@ class PalabraSession(_Asking):
             return
         self._outlet.lost()
         was_paused = self._life.state is SessionState.STREAMING and self._steering.state is not TaskState.RUNNING
-        if self._inbox.is_over or (self._shared.ending.has_begun and self._sender.is_at_rest(now)):
+        has_said_all = closed.code == NORMAL_CLOSURE or self._sender.is_at_rest(now)
+        if self._inbox.is_over or (self._shared.ending.has_begun and has_said_all):
+            self._inbox.conclude()
             self._life.end(self._shared.ending.reason or "ended by the service", expected=True)
         elif was_paused or (self._life.state is SessionState.STREAMING and self._sender.is_at_rest(now)):
             # how long a pause may last is not said anywhere: what has been said since then waits for the next session

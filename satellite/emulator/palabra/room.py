@@ -51,9 +51,9 @@ class Rooms:
         """A session was made: its token lets somebody into its room, and the translator comes."""
         if not self._service.settings.livekit_url or self._group is None:
             return
-        session.publisher = self._token("client", session.room)
+        session.publisher = self.token("client", session.room)
         translator = Translator(self._service, session)
-        token = self._token(f"{TRANSLATOR}{session.number}", session.room)
+        token = self.token(f"{TRANSLATOR}{session.number}", session.room)
         self._translators[session.number] = self._group.create_task(translator.serve(self.url, token))
 
     def close(self, session: Session) -> None:
@@ -67,7 +67,7 @@ class Rooms:
         for session in self._service.book.sessions:
             self.close(session)
 
-    def _token(self, identity: str, room: str) -> str:
+    def token(self, identity: str, room: str) -> str:
         """A LiveKit access token: a JWT signed with the server's secret."""
         settings = self._service.settings
         grants = {"roomJoin": True, "room": room, "canPublish": True, "canSubscribe": True, "canPublishData": True}

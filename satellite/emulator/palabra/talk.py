@@ -94,6 +94,7 @@ class Talk:
         self._session = session
         self._log = log
         self._wire = wire
+        self._transport = transport
         self._pace = PaceRule(service.settings.limits, service.stalls)
         self.desk = Desk(service, session, transport, self._pace)
         self._script = Script(service.truth.language, service.settings.variants, service.settings.seed)
@@ -102,6 +103,7 @@ class Talk:
         self._conversation = Conversation(service.truth.recogniser(service.settings, exact=is_exact), self._script)
         self.speaking = Speaking(wire)
         self._said = 0
+        self._record = functools.partial(service.ledger.record, session=session.number)
         self._last_audio_s = service.clock()
         self._was_running = False
         self._has_failed = False
@@ -157,7 +159,9 @@ class Talk:
     async def understand(self) -> None:
         """Recognise what came."""
         while True:
-            for resent in await self._conversation.understand():
+            resent_pieces = await self._conversation.understand()
+            # a room's jitter buffer stretches and repeats sound by itself
+            for resent in resent_pieces if self._transport == "ws" else ():
                 self._record("audio_resent", f"{resent.duration_ms} ms at {resent.stream_ms} ms were sent before")
 
     async def write(self) -> None:
@@ -265,9 +269,6 @@ class Talk:
 
     def _warn(self, code: str) -> None:
         self.desk.replies.append({"message_type": "warning", "data": {"code": code, "message": "mind the pace"}})
-
-    def _record(self, rule: str, detail: str) -> None:
-        functools.partial(self._service.ledger.record, session=self._session.number)(rule, detail)
 
 
 def _telemetry(kind: str) -> list[dict[str, Any]]:

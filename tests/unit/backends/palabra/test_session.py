@@ -200,6 +200,12 @@ def test_a_close_behind_the_last_word_is_an_end() -> None:
     assert book.all(SessionFailed) == []
 
 
+def test_a_close_in_order_says_that_nothing_more_comes() -> None:
+    book = said(running()).says(heard("a", "Good")).says(confirmed("a", "Good.")).finish().after(0.5).closes(1000)
+    assert book.all(UtteranceSettled) == [UtteranceSettled("u1")]
+    assert book.all(SessionEnded) == [SessionEnded("finished", expected=True)]
+
+
 def test_a_close_before_it_is_a_failure() -> None:
     book = said(running()).says(heard("a", "Good")).finish().after(0.5).closes(1006)
     assert book.all(SessionFailed)[0].category is ErrorCategory.CONNECTIVITY
