@@ -1,15 +1,16 @@
-"""SessionDriver: the only interpreter of a session's actions, over HTTP and WebSocket. It holds no policy."""
+"""SessionDriver: the only interpreter of a session's actions, over HTTP, WebSocket and WebRTC. It holds no policy."""
 
 import asyncio
 import functools
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from satellite.adapters import httpcall, tcp
+from satellite.adapters.room import RoomHooks, RoomLife
 from satellite.backends.base import (
     ABNORMAL_CLOSURE,
     Action,
@@ -18,7 +19,9 @@ from satellite.backends.base import (
     HttpFailed,
     HttpRequest,
     HttpResponse,
+    OpenRoom,
     OpenSocket,
+    SendAudio,
     SendBytes,
     SendPing,
     SendText,
@@ -68,8 +71,8 @@ class SessionDriver:
         self._alarm = _Alarm(clock, self._kick.set)
         self._is_draining = False
         self._is_winding_up = False
-        self._requests: set[asyncio.Task[None]] = set()
-        self._socket: _SocketLife | None = None
+        self._requests = _Requests(tls, self._answered, self._kick.set)
+        self._socket: _SocketLife | RoomLife | None = None
 
     async def run(self) -> None:
         """Drive the session until it is final and its socket is gone. Cancelling closes the socket at once."""
@@ -90,7 +93,7 @@ class SessionDriver:
         self._drain()
 
     def _is_over(self) -> bool:
-        return self._session.state.is_final and self._socket is None and not self._requests
+        return self._session.state.is_final and self._socket is None and self._requests.are_done
 
     def _feed(self, give: Callable[[float], None]) -> None:
         # A final session has said all it will: what still comes in belongs to nobody.
@@ -119,8 +122,7 @@ class SessionDriver:
         if self._session.state.is_final and not self._is_winding_up:
             # Nobody waits for what was asked before the end; what the end itself asks for is still done.
             self._is_winding_up = True
-            for request in self._requests:
-                request.cancel()
+            self._requests.give_up()
         for action in actions:
             self._perform(action, group)
         if actions and self._socket is not None:
@@ -138,45 +140,56 @@ class SessionDriver:
                 if self._socket is not None:
                     self._socket.ping(number)
             case HttpRequest():
-                task = group.create_task(self._exchange(action), name="satellite.link.request")
-                self._requests.add(task)
-                task.add_done_callback(self._request_done)
-            case OpenSocket():
+                self._requests.begin(action, group)
+            case SendAudio(pcm):
+                if isinstance(self._socket, RoomLife):
+                    self._socket.audio(pcm)
+            case OpenSocket() | OpenRoom():
                 self._open(action, group)
             case CloseSocket() if self._socket is not None:
                 self._socket.close(action)
 
-    async def _exchange(self, action: HttpRequest) -> None:
-        objection = _objection(action.url, "http", "https")
-        answer: HttpResponse | HttpFailed
-        if objection is not None:
-            answer = HttpFailed(objection, was_sent=False, category=ErrorCategory.INVALID_REQUEST)
-        else:
-            answer = await httpcall.perform(action, self._tls or shared_tls())
+    def _answered(self, action: HttpRequest, answer: HttpResponse | HttpFailed) -> None:
         if isinstance(answer, HttpResponse):
             _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
+            if self._session.state.is_final and action.disown is not None:
+                self._disown(action.disown(answer))
+                return
             timed = httpcall.with_wait_in_seconds(answer, self._clock)
             self._feed(functools.partial(self._session.http_response, timed))
         else:
             _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
             self._feed(functools.partial(self._session.http_failed, answer))
 
-    def _request_done(self, task: asyncio.Task[None]) -> None:
-        self._requests.discard(task)
-        self._kick.set()
+    def _disown(self, farewell: HttpRequest | None) -> None:
+        """The answer came too late for the session: give back what it brought."""
+        if farewell is not None and self._group is not None:
+            self._requests.begin(farewell, self._group)
 
-    def _open(self, action: OpenSocket, group: asyncio.TaskGroup) -> None:
+    def _open(self, action: OpenSocket | OpenRoom, group: asyncio.TaskGroup) -> None:
         if self._socket is not None:
-            raise LocalMisuse("OpenSocket while a socket is open")
-        self._socket = _SocketLife(group)
-        group.create_task(self._converse(action, self._socket), name="satellite.link.socket")
+            raise LocalMisuse(f"{type(action).__name__} while a socket is open")
+        if isinstance(action, OpenRoom):
+            session = self._session
+            hooks = RoomHooks(
+                lambda: self._feed(session.socket_opened),
+                self._message,
+                lambda track, pcm: self._feed(functools.partial(session.track_audio, track, pcm)),
+            )
+            room = self._socket = RoomLife(hooks)
+            living = room.live(action)
+        else:
+            dialled = self._socket = _SocketLife(group)
+            living = dialled.live(action, self._tls or shared_tls(), self._opened, self._message)
+        group.create_task(self._converse(action.url, living), name="satellite.link.socket")
 
-    async def _converse(self, action: OpenSocket, life: "_SocketLife") -> None:
-        objection = _objection(action.url, "ws", "wss")
+    async def _converse(self, url: str, living: Coroutine[Any, Any, SocketClosed]) -> None:
+        objection = _objection(url, "ws", "wss")
         if objection is not None:
+            living.close()
             closed = SocketClosed(was_open=False, reason=objection)
         else:
-            closed = await life.live(action, self._tls or shared_tls(), self._opened, self._message)
+            closed = await living
         how = "closed" if closed.was_open else "not connected"
         # the peer's own words may hold a secret, which the session takes out of what it tells
         why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"
@@ -204,6 +217,51 @@ class SessionDriver:
             self._feed(self._session.deadline_reached)
         else:
             self._alarm.set(deadline)
+
+
+class _Requests:
+    """The HTTP requests that are under way."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None,
+        on_answer: Callable[[HttpRequest, HttpResponse | HttpFailed], None],
+        on_done: Callable[[], None],
+    ) -> None:
+        self._tls = tls
+        self._on_answer = on_answer
+        self._on_done = on_done
+        self._tasks: dict[asyncio.Task[None], HttpRequest] = {}
+
+    @property
+    def are_done(self) -> bool:
+        """True when none is under way."""
+        return not self._tasks
+
+    def begin(self, action: HttpRequest, group: asyncio.TaskGroup) -> None:
+        """Make a request."""
+        task = group.create_task(self._exchange(action), name="satellite.link.request")
+        self._tasks[task] = action
+        task.add_done_callback(self._done)
+
+    def give_up(self) -> None:
+        """Nobody waits for an answer any more; where the peer keeps something for us it is waited for all the same."""
+        for task, action in self._tasks.items():
+            if action.disown is None:
+                task.cancel()
+
+    async def _exchange(self, action: HttpRequest) -> None:
+        objection = _objection(action.url, "http", "https")
+        answer: HttpResponse | HttpFailed
+        if objection is not None:
+            answer = HttpFailed(objection, was_sent=False, category=ErrorCategory.INVALID_REQUEST)
+        else:
+            answer = await httpcall.perform(action, self._tls or shared_tls())
+        self._on_answer(action, answer)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task)
+        self._on_done()
 
 
 class _Alarm:

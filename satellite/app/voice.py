@@ -6,6 +6,7 @@ import msgspec
 
 from satellite.adapters.encoder import make_encoder
 from satellite.adapters.link import SessionDriver
+from satellite.app import parts
 from satellite.backends.base import Backend, BackendSession, RuntimeAction, SessionSetup, Severity
 from satellite.backends.registry import load as load_backend
 from satellite.config.model import Config
@@ -53,6 +54,7 @@ class VoiceRoom:
             speech_voice=self._voice.speech_voice,
             idle_close_s=self._voice.idle_close_s,
             standing=dict(standing),
+            unique_id=parts.new_id() + parts.new_id(),
         )
         return self._backend.create(self._options, setup)
 

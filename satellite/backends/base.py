@@ -29,6 +29,9 @@ class HttpRequest:
     body: bytes | None = None
     connect_timeout_s: float = 5.0
     timeout_s: float = 15.0
+    disown: "Callable[[HttpResponse], HttpRequest | None] | None" = field(default=None, repr=False, compare=False)
+    """Set where the peer keeps something for us from then on: the request is not given up when the session ends, and
+    this says what to ask for when its answer comes too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,16 @@ class CloseSocket:
 class OpenRoom:
     """Join a WebRTC room once and publish one audio track; answered by `socket_opened` or `socket_closed`.
 
-    From then on SendText and SendBytes go to everybody in the room as reliable data, data of others arrives as
-    `message`, and CloseSocket leaves. There are no pings: SendPing is not for a room.
+    It counts as opened when somebody whose identity begins with `peer` (in whatever case) is there, and as closed when
+    that one leaves. In between SendText and SendBytes go to everybody in the room as reliable data, data and tracks of
+    that one arrive as `message` and `track_audio`, and CloseSocket leaves. There are no pings: SendPing is not for it.
     """
 
     url: str
     token: str = field(repr=False)
+    peer: str = ""
     track_name: str = "microphone"
-    join_timeout_s: float = 10.0
+    join_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,8 @@ class SessionSetup:
     idle_close_s: float
     standing: Mapping[str, Section] = field(default_factory=dict)
     """By name, the arguments of those run-time actions asked for earlier that outlast a session."""
+    unique_id: str = ""
+    """32 hexadecimal digits that no other session has, for a service that wants something random."""
 
 
 @dataclass(slots=True)

@@ -87,6 +87,11 @@ class Flight:
         """The service is there."""
         self._heard_at = now
 
+    def forget(self, before: float) -> None:
+        """What departed earlier than this counts as arrived: nothing will ever vouch for it."""
+        while self._legs and self._legs[0].at < before:
+            self._samples -= self._legs.popleft().samples
+
     def lost(self) -> tuple[Leg, ...]:
         """The connection is gone: what was under way. The next connection's way is another one."""
         legs = tuple(self._legs)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenSocket, SessionState
+from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenRoom, OpenSocket, SessionState
 from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, VoiceEvent
 from satellite.errors import LocalMisuse
 
@@ -42,6 +42,8 @@ class Lifecycle:
     def __init__(self) -> None:
         self.before_failure: Callable[[], None] = lambda: None
         """Called while the failure is not yet reported: the place for what it costs."""
+        self.farewell: HttpRequest | None = None
+        """What is asked for at the very end, whatever the end is; nobody waits for the answer."""
         self.state = SessionState.IDLE
         self.has_socket = False
         self._actions: list[Action] = []
@@ -70,7 +72,7 @@ class Lifecycle:
 
     def act(self, action: Action) -> None:
         """Want something done."""
-        if isinstance(action, OpenSocket):
+        if isinstance(action, OpenSocket | OpenRoom):
             self.has_socket = True
         self._actions.append(action)
 
@@ -122,6 +124,8 @@ class Lifecycle:
         if self.has_socket:
             self.act(CloseSocket())
             self.has_socket = False
+        if self.farewell is not None:
+            self.act(self.farewell)
         self.report(event)
 
     def _secrets(self) -> set[str]:
@@ -136,9 +140,10 @@ class Lifecycle:
 
     def _forget_undone(self) -> None:
         """Nobody needs an answer any more: requests and dials that were not begun are not begun."""
-        if any(isinstance(action, OpenSocket) for action in self._actions):
+        if any(isinstance(action, OpenSocket | OpenRoom) for action in self._actions):
             self.has_socket = False
-        self._actions = [action for action in self._actions if not isinstance(action, HttpRequest | OpenSocket)]
+        undone = (HttpRequest, OpenSocket, OpenRoom)
+        self._actions = [action for action in self._actions if not isinstance(action, undone)]
 
 
 def _masked(text: str, secrets: Collection[str]) -> str:

@@ -1,5 +1,7 @@
 """Outlet: audio on its way to the socket: encoded, paced, counted, and remembered until it is known to have arrived."""
 
+from collections.abc import Sequence
+
 from satellite.backends.base import Action, CloseSocket, SendPing
 from satellite.backends.flight import SILENT_S, Flight
 from satellite.backends.line import Line
@@ -8,14 +10,18 @@ from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk, samples_of_m
 from satellite.core.events import AudioLost
 
 SILENCE_SAMPLES = samples_of_ms(100)
+UNACKNOWLEDGED_S = 10.0
+"""In a room nothing acknowledges audio. Taken to be lost with it is what was handed over since the service said
+anything, and no more than this: what carries the room notices within that time that nothing gets through."""
 _NEVER = float("inf")
 
 
 class Outlet:
     """Hands audio to the socket. Whether it is time to is the caller's business: see `ready_at`."""
 
-    def __init__(self, line: Line, pace: Pace) -> None:
+    def __init__(self, line: Line, pace: Pace, *, has_pongs: bool = True) -> None:
         self._line = line
+        self._has_pongs = has_pongs
         self._pacer = Pacer(pace)
         self._flight = Flight(pace.alone_s)
         self._held: list[tuple[int, str | None]] = []
@@ -29,22 +35,34 @@ class Outlet:
     @property
     def ready_at(self) -> float:
         """Monotonic seconds from which the next chunk may go; infinite while the link must take up the last first."""
-        return _NEVER if self._flight.is_full else self._pacer.ready_at
+        return _NEVER if self._has_pongs and self._flight.is_full else self._pacer.ready_at
 
     @property
     def deadline(self) -> float | None:
         """When the link counts as dead."""
-        return None if self._is_cut else self._flight.deadline
+        return None if self._is_cut or not self._has_pongs else self._flight.deadline
 
     def audio(self, chunk: AudioChunk, now: float) -> None:
         """Audio of an utterance."""
-        self._line.timeline.sent(chunk.samples, chunk.start_s, chunk.utterance_id)
-        self._put(chunk.data[: chunk.samples * SAMPLE_BYTES], chunk.utterance_id, now)
+        self.beat((chunk,), chunk.samples, now)
 
     def silence(self, now: float, samples: int = SILENCE_SAMPLES) -> None:
         """Silence of our own."""
-        self._line.timeline.silence(samples)
-        self._put(bytes(samples * SAMPLE_BYTES), None, now)
+        self.beat((), samples, now)
+
+    def beat(self, chunks: Sequence[AudioChunk], samples: int, now: float) -> None:
+        """One piece of that length: audio of utterances, then silence of our own where there is less of it."""
+        pcm = bytearray()
+        for chunk in chunks:
+            self._line.timeline.sent(chunk.samples, chunk.start_s, chunk.utterance_id)
+            self._held.append((chunk.samples, chunk.utterance_id))
+            pcm += chunk.data[: chunk.samples * SAMPLE_BYTES]
+        silent_samples = samples - len(pcm) // SAMPLE_BYTES
+        if silent_samples > 0:
+            self._line.timeline.silence(silent_samples)
+            self._held.append((silent_samples, None))
+            pcm += bytes(silent_samples * SAMPLE_BYTES)
+        self._put(bytes(pcm), now)
 
     def end(self, last: Action, now: float) -> None:
         """What the encoder keeps back, and `last`, which says that no more audio comes."""
@@ -69,6 +87,8 @@ class Outlet:
     def heard(self, now: float) -> None:
         """The service said something: it is there."""
         self._flight.heard(now)
+        if not self._has_pongs:
+            self._flight.lost()
 
     def deadline_reached(self, now: float) -> None:
         """Cut a link on which nothing arrives: waiting longer would cost what the backlog cannot hold."""
@@ -102,11 +122,10 @@ class Outlet:
             if utterance_id in unsettled and rest > 0:
                 self._line.life.report(AudioLost(utterance_id, rest))
 
-    def _put(self, pcm: bytes, utterance_id: str | None, now: float) -> None:
+    def _put(self, pcm: bytes, now: float) -> None:
         """Encode and hand over; an encoder may keep audio back for a later chunk, and an empty one is never sent."""
         samples = len(pcm) // SAMPLE_BYTES
         self._line.counters.sent_samples += samples
-        self._held.append((samples, utterance_id))
         self.sounds_until = now + samples / RATE_HZ
         encoded = self._line.setup.encoder.encode(pcm)
         chunk_s = self._depart(encoded, now) if encoded else 0.0
@@ -120,5 +139,8 @@ class Outlet:
         self._held.clear()
         self.last_data_at = now
         self._line.life.act(self._line.wrap(encoded))
-        self._line.life.act(SendPing(self._flight.ping()))
+        if self._has_pongs:
+            self._line.life.act(SendPing(self._flight.ping()))
+        else:
+            self._flight.forget(now - UNACKNOWLEDGED_S)
         return chunk_s

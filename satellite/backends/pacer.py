@@ -16,6 +16,8 @@ class Pace:
     alone_s: float = 0.2
     """On a way to the service this short or shorter a chunk at a time is enough to catch up: at most the length of one,
     as the next leaves when the last is known to have arrived."""
+    slack_s: float = 0.0
+    """A piece that is late by no more than this does not put off the next one: a beat stays a beat."""
 
 
 class Pacer:
@@ -36,7 +38,9 @@ class Pacer:
         An encoder that keeps audio back makes no chunk (0.0) of one piece and a longer one of the next.
         """
         pace = self._pace
-        self._ready_at = now + max(piece_s / pace.speed, chunk_s * pace.hard_gap, pace.min_gap_s)
+        is_on_time = 0.0 <= now - self._ready_at <= pace.slack_s
+        begun_at = self._ready_at if is_on_time else now
+        self._ready_at = max(begun_at + piece_s / pace.speed, now + max(chunk_s * pace.hard_gap, pace.min_gap_s))
 
     def arrived(self, chunk_s: float, at: float) -> None:
         """A chunk reached the service at this moment at the latest: one that was held up must not meet the next one."""

@@ -15,7 +15,8 @@ ANSWER_S = 5.0
 class Progress:
     """Follows utterances from their first audio to the settling of their text."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet_s: float = QUIET_S) -> None:
+        self._quiet_s = quiet_s
         self._open_id: str | None = None
         self._latest_id: str | None = None
         self._ended_at: dict[str, float] = {}
@@ -92,4 +93,4 @@ class Progress:
         ended_at = self._ended_at[utterance_id]
         if utterance_id in self._silent:
             return ended_at + ANSWER_S
-        return max(ended_at, self._touched_at.get(utterance_id, ended_at)) + QUIET_S
+        return max(ended_at, self._touched_at.get(utterance_id, ended_at)) + self._quiet_s

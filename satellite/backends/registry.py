@@ -10,6 +10,7 @@ _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
     "deepgram": "satellite.backends.deepgram.backend",
     "loopback": "satellite.backends.loopback.backend",
+    "palabra": "satellite.backends.palabra.backend",
 }
 
 

@@ -166,6 +166,6 @@ def _readable(path: str, name: str) -> Iterator[Finding]:
 
 def _needs_package(path: str, wanted: str, module: str) -> Iterator[Finding]:
     if importlib.util.find_spec(module) is None:
-        extra = {"alsaaudio": "alsa", "pyaudio": "portaudio"}.get(module, module)
+        extra = {"alsaaudio": "alsa", "pyaudio": "portaudio", "livekit": "webrtc"}.get(module, module)
         message = f"{wanted} needs a package that is not installed"
         yield Finding(path, message, f"pip install 'voice-satellite[{extra}]'")

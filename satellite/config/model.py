@@ -13,6 +13,7 @@ from msgspec import Meta
 from satellite.backends.deepgram.options import DeepgramOptions
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.backends.loopback.options import LoopbackOptions
+from satellite.backends.palabra.options import PalabraOptions
 from satellite.core.section import Secret, Section, checked
 from satellite.errors import LocalMisuse
 
@@ -211,7 +212,7 @@ class Voice(Section, frozen=True):
     """The voice service, the languages, and what it may cost."""
 
     backend: Annotated[
-        Literal["deepl", "deepgram", "loopback"],
+        Literal["deepl", "vurbo", "palabra", "deepgram", "loopback"],
         Meta(description="The voice service; loopback answers by itself, without network."),
     ] = "deepl"
     source_language: Annotated[SourceLanguage, Meta(description="Spoken language as a BCP 47 tag, or auto.")] = "en"
@@ -236,6 +237,7 @@ class Voice(Section, frozen=True):
     deepl: Annotated[DeepLOptions | None, Meta(description="Options of the DeepL Voice API.")] = None
     deepgram: Annotated[DeepgramOptions | None, Meta(description="Options of Deepgram Flux.")] = None
     loopback: Annotated[LoopbackOptions, Meta(description="Options of the loopback backend.")] = LoopbackOptions()
+    palabra: Annotated[PalabraOptions | None, Meta(description="Options of Palabra.")] = None
 
     def __post_init__(self) -> None:
         """Speech follows the first target language unless it is chosen."""

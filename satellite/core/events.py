@@ -82,6 +82,11 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechCancelled:
+    """What was spoken so far and was not heard yet is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class UtteranceSent:
     """The last sample of the utterance was handed to the socket."""
 
@@ -137,6 +142,7 @@ VoiceEvent = (
     | TranscriptUpdated
     | SpeechChunk
     | SpeechEnded
+    | SpeechCancelled
     | UtteranceSent
     | UtteranceSettled
     | AudioLost

@@ -11,6 +11,7 @@ from satellite.core.events import (
     SessionEnded,
     SessionFailed,
     SessionOpened,
+    SpeechCancelled,
     SpeechChunk,
     TranscriptUpdated,
     UtteranceSent,
@@ -107,6 +108,9 @@ class Router:
             utterance_id = self._book.spoke(event, now)
             if self.speaker is not None:
                 self.speaker.speech(event, utterance_id)
+        elif isinstance(event, SpeechCancelled):
+            if self.speaker is not None:
+                self.speaker.cut("cancelled by the session")
         elif isinstance(event, UtteranceSent):
             self._book.utterance_sent(event.utterance_id, now)
         elif isinstance(event, UtteranceSettled):

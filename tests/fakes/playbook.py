@@ -16,6 +16,7 @@ from satellite.backends.base import Action, BackendSession, HttpFailed, HttpResp
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioChunk, samples_of_ms
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
+from satellite.core.section import Section
 
 Outcome = Action | VoiceEvent
 OutcomeT = TypeVar("OutcomeT")
@@ -136,6 +137,11 @@ class Playbook:
         """The utterance is over."""
         self.backlog.end_utterance(utterance_id)
         self.session.audio_ready(self.now)
+        return self._drain()
+
+    def asks(self, action: str, arguments: Section) -> Self:
+        """A user wants something done."""
+        self.session.run_action(action, arguments, self.now)
         return self._drain()
 
     # --- what happens ---

@@ -3,6 +3,7 @@
 Audio comes in real time from the bundled recording.
 """
 
+import abc
 import asyncio
 import json
 import ssl
@@ -93,16 +94,17 @@ def missing_ms(said: bytes, got: bytes) -> float:
     return (missing + len(said) - at) / 32
 
 
-class Way:
-    """One run: say something, hurt the relay, look at what came of it."""
+class Speaking(abc.ABC):
+    """Says the recording to an uplink, and compares it with what the service received."""
 
-    def __init__(self, emulator: DeepLEmulator, between: Relay, uplink: Uplink, heard: Heard) -> None:
-        self.emulator = emulator
-        self.relay = between
-        self.uplink = uplink
-        self.heard = heard
-        self.backlog: Backlog = uplink._backlog
-        self._spoken_bytes = 0
+    uplink: Uplink
+    heard: Heard
+    utterance_id = "u1"
+    _spoken_bytes = 0
+
+    @abc.abstractmethod
+    def received(self) -> bytes:
+        """All audio that the service has, in the order in which it came."""
 
     @property
     def spoken_s(self) -> float:
@@ -117,20 +119,15 @@ class Way:
         for _ in range(round(seconds * 10)):
             block = pcm[self._spoken_bytes : self._spoken_bytes + BLOCK_BYTES]
             if block:
-                self.uplink.audio(AudioChunk(block, SPOKEN_AT_S + self.spoken_s, "u1"))
+                self.uplink.audio(AudioChunk(block, SPOKEN_AT_S + self.spoken_s, self.utterance_id))
             self._spoken_bytes += len(block)
             due += 0.1
             await asyncio.sleep(due - loop.time())
 
     async def end(self) -> None:
         """The utterance is over; wait for its last text."""
-        self.uplink.utterance_ended("u1")
+        self.uplink.utterance_ended(self.utterance_id)
         self.uplink.finish()
-
-    def received(self) -> bytes:
-        """All audio that the service has, in the order in which it came."""
-        connections = [log for session in self.emulator.sessions for log in session.connections]
-        return b"".join(bytes(log.pcm_16k) for log in sorted(connections, key=lambda log: log.opened_s))
 
     def missing_ms(self) -> float:
         """What was said and never received; fails when anything came twice or out of order."""
@@ -148,6 +145,22 @@ class Way:
                 off.append(min(abs(word["start_ms"] - start_ms) for word in words if word["text"] == first))
         assert off, "no text came after the gap"
         return max(off)
+
+
+class Way(Speaking):
+    """One run: say something, hurt the relay, look at what came of it."""
+
+    def __init__(self, emulator: DeepLEmulator, between: Relay, uplink: Uplink, heard: Heard) -> None:
+        self.emulator = emulator
+        self.relay = between
+        self.uplink = uplink
+        self.heard = heard
+        self.backlog: Backlog = uplink._backlog
+
+    def received(self) -> bytes:
+        """All audio that the service has, in the order in which it came."""
+        connections = [log for session in self.emulator.sessions for log in session.connections]
+        return b"".join(bytes(log.pcm_16k) for log in sorted(connections, key=lambda log: log.opened_s))
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """`check`, `config show` and `config schema` as a user runs them: other process, real files, nothing else printed."""
 
+import itertools
 import json
 import os
 import re
@@ -253,7 +254,7 @@ def test_warnings_are_told_and_pass(tmp_path: Path) -> None:
     assert "secrets.yaml:1: warning: others may read the secrets (chmod 600 secrets.yaml)" in lines
 
 
-@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml", "deepgram.yaml"])
+@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml", "vurbo.yaml", "palabra.yaml", "deepgram.yaml"])
 def test_the_examples_can_be_used(tmp_path: Path, name: str) -> None:
     write(tmp_path, (CONFIG / name).read_bytes())
     result = command("check", "-c", "config.yaml", cwd=tmp_path)
@@ -276,6 +277,23 @@ def test_the_example_holds_every_key_with_its_default(tmp_path: Path) -> None:
         return set(data).union(*nested)
 
     assert {key for key in keys(example) if not re.search(rf"^ *{key}:", text, re.MULTILINE)} == set()
+
+
+@pytest.mark.parametrize("name", ["vurbo", "palabra", "deepgram"])
+def test_the_example_shows_every_option_of_the_other_services_with_its_default(tmp_path: Path, name: str) -> None:
+    """They stand there as comments: whoever takes the marks away has a section that changes nothing."""
+    lines = (CONFIG / "example.yaml").read_text(encoding="utf-8").splitlines()
+    after = itertools.dropwhile(lambda line: line != f"  # {name}:", lines)
+    section = [f"  {line[4:]}" for line in itertools.takewhile(lambda line: line.startswith("  # "), after)]
+    smallest = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8")
+    write(tmp_path, smallest)
+    expected = yaml.safe_load(command("config", "show", "-c", "config.yaml", cwd=tmp_path).stdout)["voice"][name]
+    voice = yaml.safe_load(re.sub(r"!\w+ ", "", smallest))["voice"] | {name: None}
+    head = yaml.safe_dump({"voice": voice}).replace(f"  {name}: null\n", "")
+    write(tmp_path, head + "\n".join(section) + "\n")
+    shown = yaml.safe_load(command("config", "show", "-c", "config.yaml", cwd=tmp_path).stdout)["voice"][name]
+    assert shown == expected
+    assert set(shown) <= {line.strip("# ").partition(":")[0] for line in section}
 
 
 def test_the_effective_configuration_is_shown_with_secrets_masked(tmp_path: Path) -> None:

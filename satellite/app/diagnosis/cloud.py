@@ -64,6 +64,8 @@ class ServiceVisit:
             return await self._dial(room)
         failures = [event for event in session.events() if isinstance(event, SessionFailed)]
         session.close(self._clock.monotonic())
+        if isinstance(farewell := _wish(session), HttpRequest):
+            await httpcall.perform(farewell, shared_tls())
         if failures:
             return judge(room.name, failures[0])
         if not requests:

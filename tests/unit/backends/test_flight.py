@@ -113,3 +113,14 @@ def test_no_more_than_a_second_is_ever_under_way_on_a_way_of_less_than_that(step
             flight.arrive(departed(flight, now), now + 0.1)
         assert flight.samples <= RATE_HZ
     assert sent == arrived + lost + flight.samples
+
+
+def test_what_nothing_will_vouch_for_is_forgotten_after_a_while() -> None:
+    flight = Flight()
+    for now in range(5):
+        departed(flight, float(now))
+    flight.forget(3.0)
+    assert flight.samples == 2 * CHUNK
+    assert [leg.at for leg in flight.lost()] == [3.0, 4.0]
+    flight.forget(9.0)
+    assert flight.samples == 0

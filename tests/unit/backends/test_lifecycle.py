@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from satellite.backends.base import CloseSocket, HttpRequest, OpenSocket, SendText, SessionState
+from satellite.backends.base import CloseSocket, HttpRequest, OpenRoom, OpenSocket, SendText, SessionState
 from satellite.backends.lifecycle import TRANSITIONS, Lifecycle
 from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, UtteranceSent
 from satellite.errors import ErrorCategory, LocalMisuse
@@ -156,3 +156,29 @@ def test_what_a_failure_costs_is_told_before_it_and_once() -> None:
     for _ in range(2):
         life.fail(SessionFailed(ErrorCategory.SERVER, "no"))
     assert [type(event) for event in life.take_events()] == [ConnectionLost, SessionFailed]
+
+
+FAREWELL = HttpRequest("DELETE", "https://example.org/session/1", {})
+
+
+def test_whatever_the_end_is_a_farewell_is_the_last_thing_wanted() -> None:
+    life = connected()
+    life.farewell = FAREWELL
+    life.act(HttpRequest("GET", "https://example.org", {}))
+    life.fail(FAILURE)
+    assert life.take_actions() == [CloseSocket(), FAREWELL]
+    life.end("closed", expected=True)
+    assert life.take_actions() == []
+
+
+def test_a_room_is_left_as_a_socket_is_closed_and_one_that_was_not_joined_is_not_joined() -> None:
+    life = life_in(SessionState.REQUESTING, SessionState.CONNECTING)
+    life.act(OpenRoom("wss://example.org", "token"))
+    assert life.has_socket
+    life.end("closed", expected=True)
+    assert life.take_actions() == []
+    life = life_in(SessionState.REQUESTING, SessionState.CONNECTING)
+    life.act(OpenRoom("wss://example.org", "token"))
+    life.take_actions()
+    life.end("closed", expected=True)
+    assert life.take_actions() == [CloseSocket()]

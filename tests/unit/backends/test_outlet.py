@@ -4,10 +4,25 @@ from itertools import pairwise
 
 import pytest
 
-from satellite.backends.base import CloseSocket, HttpRequest
+from satellite.backends import line as line_module
+from satellite.backends.base import (
+    CloseSocket,
+    HttpRequest,
+    SendAudio,
+    SendPing,
+    SessionCounters,
+    SessionSetup,
+    SessionState,
+)
 from satellite.backends.flight import SILENT_S
-from satellite.core.audio import RATE_HZ
+from satellite.backends.lifecycle import Lifecycle
+from satellite.backends.outlet import Outlet
+from satellite.backends.pacer import Pace
+from satellite.backends.progress import Progress
+from satellite.core.audio import RATE_HZ, AudioChunk
+from satellite.core.backlog import Backlog
 from satellite.core.events import AudioLost, ConnectionLost, TranscriptUpdated
+from satellite.core.timeline import Timeline
 from tests.fakes.playbook import WALL_S, Like
 from tests.unit.backends.deepl.stage import (
     END,
@@ -165,3 +180,59 @@ def test_a_pong_that_was_answered_before_changes_nothing() -> None:
     deadline = book.session.next_deadline()
     book.session.pong(1, book.now + 1.0)
     assert book.session.next_deadline() == deadline
+
+
+class Line:
+    """A line of its own, and an outlet on it."""
+
+    def __init__(self, *, has_pongs: bool) -> None:
+        self.life = Lifecycle()
+        self.life.state = SessionState.STREAMING
+        setup = SessionSetup(Backlog(RATE_HZ), PcmEncoder(), "en", (), None, None, 60.0)
+        self.line = line_module.Line(setup, self.life, SessionCounters(), Timeline(), Progress(), SendAudio)
+        pace = Pace(speed=1.0, hard_gap=0.5, min_gap_s=0.05)
+        self.outlet = Outlet(self.line, pace, has_pongs=has_pongs)
+
+    def audio(self, utterance_id: str, now: float, samples: int = 1600, of: int = 1600) -> None:
+        chunk = AudioChunk(b"\1\2" * samples, WALL_S + now, utterance_id)
+        self.line.progress.spoke(utterance_id)
+        self.outlet.beat((chunk,), of, now)
+
+    def lost(self) -> dict[str, int]:
+        self.outlet.lost()
+        return {event.utterance_id: event.samples for event in self.life.take_events() if isinstance(event, AudioLost)}
+
+
+def test_a_piece_is_filled_up_with_silence() -> None:
+    line = Line(has_pongs=True)
+    line.audio("u1", 0.0, samples=600)
+    sent, ping = line.life.take_actions()
+    assert sent == SendAudio(b"\1\2" * 600 + bytes(2000))
+    assert isinstance(ping, SendPing)
+    assert line.line.counters.sent_samples == 1600
+    assert line.line.timeline.sent_ms == 100.0
+    assert line.lost() == {"u1": 600}
+
+
+def test_where_nothing_acknowledges_nothing_is_pinged_or_waited_for() -> None:
+    line = Line(has_pongs=False)
+    for number in range(100):
+        line.audio("u1", number / 10)
+        assert line.outlet.ready_at == pytest.approx(number / 10 + 0.1)
+    assert not any(isinstance(action, SendPing) for action in line.life.take_actions())
+    assert line.outlet.deadline is None
+
+
+def test_there_what_was_sent_since_the_last_word_is_lost() -> None:
+    line = Line(has_pongs=False)
+    line.audio("u1", 0.0)
+    line.outlet.heard(0.1)
+    line.audio("u1", 0.2)
+    assert line.lost() == {"u1": 1600}
+
+
+def test_but_never_more_than_a_dead_room_takes_to_be_noticed() -> None:
+    line = Line(has_pongs=False)
+    for number in range(300):
+        line.audio("u1", number / 10)
+    assert line.lost()["u1"] == pytest.approx(10 * RATE_HZ, abs=1600)

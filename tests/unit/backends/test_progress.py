@@ -99,3 +99,11 @@ def test_an_utterance_is_unsettled_from_its_first_audio_to_its_settling() -> Non
     progress.settle("u1")
     progress.ended("u2", 2.0)
     assert progress.unsettled == {"u2"}
+
+
+def test_a_service_that_takes_its_time_is_given_it() -> None:
+    progress = Progress(quiet_s=2.5)
+    progress.spoke("u1")
+    progress.ended("u1", 10.0)
+    progress.source_text(["u1"], [], 11.0)
+    assert progress.next_settled() == (13.5, "u1")

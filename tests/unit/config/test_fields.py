@@ -39,7 +39,9 @@ def test_sections_are_found_however_they_are_wrapped() -> None:
 
 def test_secret_fields_are_known() -> None:
     secret = {dotted(path) for path in all_paths() if is_secret(path)}
-    assert secret == {"voice.deepl.api_key", "voice.deepgram.api_key", "mqtt.password"}
+    palabra = {f"voice.palabra.{name}" for name in ("api_key", "client_id", "client_secret")}
+    single = {f"voice.{name}.api_key" for name in ("deepl", "deepgram", "vurbo")}
+    assert secret == {"mqtt.password"} | palabra | single
     assert not is_secret(("nothing", "here"))
 
 

@@ -55,11 +55,16 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
         ("audio.driver", 5, "must be alsa, auto or portaudio, not 5", None),
         (
             "voice.backend",
-            "palabra",
-            'must be deepgram, deepl or loopback (others are not part of this version), not "palabra"',
+            "vosk",
+            'must be deepgram, deepl, loopback, palabra or vurbo, not "vosk"',
             None,
         ),
-        ("voice.backend", "depl", 'must be deepgram, deepl or loopback, not "depl"', "did you mean deepl?"),
+        (
+            "voice.backend",
+            "depl",
+            'must be deepgram, deepl, loopback, palabra or vurbo, not "depl"',
+            "did you mean deepl?",
+        ),
         ("voice.vurbo", {}, "this backend is not part of this version", None),
         ("voice.bakcend", "deepl", "unknown key", "did you mean backend?"),
         (

@@ -10,7 +10,6 @@ from satellite.core.section import fields_of
 from tests.fakes.sections import RefusedError, made
 from tests.unit.backends.deepgram.stage import KEY, options, setup
 
-EXAMPLE = Path(__file__).parents[4] / "config" / "example.yaml"
 TARGETS = "voice.target_languages"
 SPEECH = "voice.speech_language"
 HINTS = "voice.deepgram.language_hints"
@@ -75,15 +74,6 @@ def test_values_are_taken_in_their_clean_form() -> None:
     assert clean.api_key.get_secret_value() == KEY
     assert (clean.base_url, clean.rest_url) == ("ws://127.0.0.1:8000", "https://api.eu.deepgram.com")
     assert (clean.keyterms, clean.tags) == (("living room",), ("kitchen",))
-
-
-def test_the_example_shows_every_option_with_its_default() -> None:
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    begin = lines.index("  # deepgram:")
-    block = [line[4:] for line in lines[begin:] if line.startswith("  # ")]
-    shown = yaml.safe_load("\n".join(block).replace("!secret deepgram_api_key", KEY))["deepgram"]
-    assert list(shown) == list(fields_of(DeepgramOptions))
-    assert made(DeepgramOptions, shown) == options()
 
 
 # --- with the languages ------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Palabra's real-time speech translation."""

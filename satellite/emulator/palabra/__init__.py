@@ -1,0 +1,1 @@
+"""Palabra on loopback, strict as published."""
