@@ -9,6 +9,7 @@ from satellite.errors import BackendError, ErrorCategory
 _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
     "loopback": "satellite.backends.loopback.backend",
+    "vurbo": "satellite.backends.vurbo.backend",
 }
 
 

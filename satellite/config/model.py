@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.backends.loopback.options import LoopbackOptions
+from satellite.backends.vurbo.options import VurboOptions
 from satellite.core.section import Secret, Section, checked
 from satellite.errors import LocalMisuse
 
@@ -210,7 +211,7 @@ class Voice(Section, frozen=True):
     """The voice service, the languages, and what it may cost."""
 
     backend: Annotated[
-        Literal["deepl", "loopback"],
+        Literal["deepl", "vurbo", "loopback"],
         Meta(description="The voice service; loopback answers by itself, without network."),
     ] = "deepl"
     source_language: Annotated[SourceLanguage, Meta(description="Spoken language as a BCP 47 tag, or auto.")] = "en"
@@ -233,6 +234,7 @@ class Voice(Section, frozen=True):
         Meta(description="Billed minutes a day after which streaming stops; null: no limit."),
     ] = None
     deepl: Annotated[DeepLOptions | None, Meta(description="Options of the DeepL Voice API.")] = None
+    vurbo: Annotated[VurboOptions | None, Meta(description="Options of the Vurbo voice-translation API.")] = None
     loopback: Annotated[LoopbackOptions, Meta(description="Options of the loopback backend.")] = LoopbackOptions()
 
     def __post_init__(self) -> None:

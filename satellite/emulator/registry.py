@@ -8,7 +8,10 @@ from typing import Any, cast
 from satellite.emulator.base import Emulator
 from satellite.emulator.settings import EmulatorSettings, Limits, Variants
 
-_MODULES = {"deepl": "satellite.emulator.deepl.server"}
+_MODULES = {
+    "deepl": "satellite.emulator.deepl.server",
+    "vurbo": "satellite.emulator.vurbo.server",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from satellite.adapters.httpcall import with_wait_in_seconds
+from satellite.backends.answers import retry_after_s
 from satellite.backends.base import HttpResponse
-from satellite.backends.deepl.failures import Source, failure_of_answer, retry_after_s, trace_id
+from satellite.backends.deepl.failures import Source, failure_of_answer, trace_id
 from satellite.backends.deepl.messages import (
     MAX_MS,
     EndOfTargetMedia,

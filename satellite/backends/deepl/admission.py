@@ -9,6 +9,7 @@ session with a category that lets the uplink open a new one; unsent audio is sti
 from collections import deque
 from urllib.parse import quote
 
+from satellite.backends.answers import retry_after_s
 from satellite.backends.base import (
     HttpFailed,
     HttpResponse,
@@ -21,7 +22,6 @@ from satellite.backends.deepl.failures import (
     Rejoin,
     Source,
     failure_of_answer,
-    retry_after_s,
     trace_id,
     verdict,
 )

@@ -9,10 +9,9 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+from satellite.backends.answers import retry_after_s
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
-
-MAX_RETRY_AFTER_S = 3_600.0
 
 
 class Source(enum.Enum):
@@ -127,14 +126,6 @@ def failure_of_answer(
     said = _said(body)
     detail = f"{source.value} answered {status}{': ' if said else ''}{said}"
     return SessionFailed(found.category, detail, hint, retry_after_s(headers), trace_id(headers))
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`, at most an hour; None when absent or nonsense."""
-    text = headers.get("retry-after", "").strip()
-    if not text.isascii() or not text.isdigit():
-        return None
-    return min(float(text[:9]), MAX_RETRY_AFTER_S)
 
 
 def trace_id(headers: Mapping[str, str]) -> str | None:

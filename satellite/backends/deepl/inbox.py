@@ -20,6 +20,7 @@ from satellite.backends.deepl.messages import (
     WireSegment,
 )
 from satellite.backends.deepl.speech import SpeechStream, content_type_of
+from satellite.backends.flood import Flood
 from satellite.core.events import (
     Segment,
     SessionFailed,
@@ -35,9 +36,6 @@ MAX_REMEMBERED = 64
 """Concluded segments compared with those of a new connection."""
 MAX_UNASKED = 16
 """Languages that nobody asked for; text in more of them is ignored."""
-FLOOD_S = 10.0
-FLOOD_MESSAGES = 1_000
-"""More of no use within FLOOD_S are no new feature of the service, but cost as much as sound."""
 UNDETERMINED = "und"
 
 _Key = tuple[str | None, str, int, int]
@@ -74,8 +72,7 @@ class Inbox:
         self._tentative_targets: set[str] = set()
         self._repeats = _Repeats()
         self._unasked: set[str] = set()
-        self._ignored_since = float("-inf")
-        self._ignored = 0
+        self._flood = Flood(shared.counters)
 
     @property
     def is_pending(self) -> bool:
@@ -216,13 +213,8 @@ class Inbox:
 
     def _ignore(self, now: float) -> None:
         """Count a message of no use; a flood of them is the end of the session."""
-        self._shared.counters.ignored_messages += 1
-        if now > self._ignored_since + FLOOD_S:
-            self._ignored_since, self._ignored = now, 0
-        self._ignored += 1
-        if self._ignored > FLOOD_MESSAGES:
-            detail = f"the service sent {self._ignored} messages of no use within {FLOOD_S:.0f} s"
-            self._shared.life.fail(SessionFailed(ErrorCategory.SERVER, detail))
+        if (failure := self._flood.ignored(now)) is not None:
+            self._shared.life.fail(failure)
 
     def _language(self, received: str | None, configured: tuple[str, ...]) -> str | None:
         """The language that a reply is about, None for none or one too many that nobody asked for."""

@@ -77,9 +77,9 @@ def test_pcm_duration_and_alignment() -> None:
 )
 def test_ogg_without_mono_opus_is_refused(packets: list[bytes]) -> None:
     with pytest.raises(MediaError, match="not supported"):
-        OpusSource().push(OggWriter(1).page(packets, 0))
+        OpusSource(OggReader()).push(OggWriter(1).page(packets, 0))
 
 
 def test_bytes_that_are_no_container_are_refused() -> None:
     with pytest.raises(MediaError, match="not supported"):
-        OpusSource().push(bytes(100))
+        OpusSource(OggReader()).push(bytes(100))

@@ -12,7 +12,6 @@ from satellite.backends.deepl.failures import (
     Source,
     Verdict,
     failure_of_answer,
-    retry_after_s,
     trace_id,
     verdict,
     verdict_of_error,
@@ -193,22 +192,6 @@ def test_trace_id_and_retry_after_travel_with_the_failure() -> None:
     headers = {"x-trace-id": "4b1f-77", "retry-after": "17"}
     failure = failure_of_answer(Source.OPEN, 429, headers, b"", wants_speech=False)
     assert (failure.trace_id, failure.retry_after_s) == ("4b1f-77", 17.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (" 5 ", 5.0),
-        ("0", 0.0),
-        ("99999999999999", 3600.0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ("-1", None),
-        ("٣", None),
-    ],
-)
-def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
-    assert retry_after_s({"retry-after": text}) == seconds
-    assert retry_after_s({}) is None
 
 
 @pytest.mark.parametrize(("text", "expected"), [(" a1-B:2 ", "a1-B:2"), ("a\nb", None), ("x" * 129, None), ("", None)])
