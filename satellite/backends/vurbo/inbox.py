@@ -81,8 +81,11 @@ class Inbox:
         return is_of_use
 
     def _noted(self, notice: Notice, now: float) -> None:
+        data = notice.data
         if notice.action == "tts_error":
-            self._sentences.unspeakable(messages.sid_of(notice.data.get("sid")))
+            self._sentences.unspeakable(messages.sid_of(data.get("sid")))
+        elif notice.action == "speaker_renamed":
+            self._sentences.renamed(messages.word(data.get("speaker_id")), messages.word(data.get("new_label")))
         self._talk.commander.replied(notice.action, notice.data, now)
         if notice.action == "task_complete" and self._talk.life.state is SessionState.ENDING:
             self.is_complete = True

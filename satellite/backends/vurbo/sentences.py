@@ -19,6 +19,8 @@ MAX_KNOWN = 512
 """Numbers of sentences remembered; lower ones than those count as final."""
 MAX_UNASKED = 16
 """Languages that nobody asked for; text in more of them is ignored."""
+MAX_SPEAKERS = 64
+"""Speakers with a name of their own."""
 MAX_OWED = 64
 """Translations, and clips of speech, that are waited for."""
 LAG_MS = 300.0
@@ -81,6 +83,7 @@ class Sentences:
         self._floor_ms = 0.0
         self._targets: dict[str, _Target] = {}
         self._unspoken: deque[tuple[str, int, str]] = deque(maxlen=MAX_OWED)
+        self._labels: dict[str, str] = {}
         self.heard_at = float("-inf")
         """When text came last."""
 
@@ -113,6 +116,11 @@ class Sentences:
             if sid in (None, entry[1]):
                 self._unspoken.remove(entry)
                 return
+
+    def renamed(self, speaker: str | None, label: str | None) -> None:
+        """Whoever has this original id is shown under another name from now on."""
+        if speaker and label and (speaker in self._labels or len(self._labels) < MAX_SPEAKERS):
+            self._labels[speaker] = label
 
     def switched(self) -> None:
         """Other languages from now on: what was to come in those before never comes."""
@@ -191,7 +199,8 @@ class Sentences:
     def _segment(self, sentence: _Open, *, is_first: bool, span: _Span | None = None) -> Segment:
         blank = "" if is_first else separator(sentence.language)
         where = span or self._talk.timeline.span(sentence.begin_ms, sentence.end_ms)
-        return Segment(blank + sentence.text, sentence.language, *where, speaker=sentence.speaker)
+        speaker = self._labels.get(sentence.speaker or "", sentence.speaker)
+        return Segment(blank + sentence.text, sentence.language, *where, speaker=speaker)
 
     def _report_source(self, concluded: tuple[Segment, ...], now: float) -> None:
         tail = [self._open[sid] for sid in sorted(self._open) if self._open[sid].text.strip()]

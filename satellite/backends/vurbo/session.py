@@ -167,11 +167,13 @@ class VurboSession(UnaskedInputs):
                 self._admission.dial_failed(closed)
             return
         self._outlet.lost()
-        is_pending = self._talk.progress.is_pending or (self._sentences.owes and not self._inbox.is_complete)
-        if self._ending.has_begun and not is_pending:
+        progress = self._talk.progress
+        if self._ending.has_begun and not (progress.is_tentative or progress.awaits_answer or self._sentences.owes):
+            self._inbox.conclude()
             self._life.end("unconfirmed", expected=True)
             return
         self._life.lost(reason)
+        is_pending = progress.is_pending or self._sentences.owes
         if is_pending or self._backlog.samples or self._finish_by is not None:
             self._life.fail(SessionFailed(ErrorCategory.CONNECTIVITY, f"the connection was lost: {reason}"))
         else:

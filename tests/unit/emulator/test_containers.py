@@ -54,7 +54,7 @@ def test_matroska_is_read_by_ffmpeg_whatever_the_cluster_size() -> None:
 
 def test_every_published_source_is_decoded_or_declined() -> None:
     decoded = {media for media in SOURCE_MEDIA if "pcm" in media}
-    decoded |= {"audio/ogg", "audio/ogg;codecs=opus", "audio/auto"}
+    decoded |= {"audio/ogg", "audio/ogg;codecs=opus", "audio/webm;codecs=opus", "audio/auto"}
     for media in SOURCE_MEDIA - decoded:
         with pytest.raises(MediaError, match="does not decode audio/"):
             make_decoder(media)

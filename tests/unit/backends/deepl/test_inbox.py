@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from satellite.backends.base import CloseSocket, HttpRequest, SessionState
-from satellite.backends.deepl.inbox import FLOOD_MESSAGES, FLOOD_S, MAX_UNASKED
+from satellite.backends.deepl.inbox import MAX_UNASKED
 from satellite.backends.deepl.options import DeepLOptions
+from satellite.backends.flood import FLOOD_MESSAGES, FLOOD_S
 from satellite.core.events import (
     AudioLost,
     Segment,
