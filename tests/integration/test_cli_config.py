@@ -253,7 +253,7 @@ def test_warnings_are_told_and_pass(tmp_path: Path) -> None:
     assert "secrets.yaml:1: warning: others may read the secrets (chmod 600 secrets.yaml)" in lines
 
 
-@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml"])
+@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml", "vurbo.yaml"])
 def test_the_examples_can_be_used(tmp_path: Path, name: str) -> None:
     write(tmp_path, (CONFIG / name).read_bytes())
     result = command("check", "-c", "config.yaml", cwd=tmp_path)

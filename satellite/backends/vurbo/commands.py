@@ -155,7 +155,7 @@ class Commander:
         if name not in expected.replies or flight.command.sid not in (None, sid):
             return False
         reason = "the speech could not be made" if name == "tts_error" else None
-        self._finish(Outcome(told(data), reason), now)
+        self._finish(flight, Outcome(told(data), reason), now)
         return True
 
     def refused(self, error: ServiceError, now: float) -> bool:
@@ -171,7 +171,9 @@ class Commander:
         if is_answer:
             is_as_asked = rule is not None and rule.then is Then.IGNORE
             reason = None if is_as_asked else meaning_of(error.code)
-            self._finish(Outcome({"note": meaning_of(error.code)} if is_as_asked else {}, reason, error.code), now)
+            self._finish(
+                flight, Outcome({"note": meaning_of(error.code)} if is_as_asked else {}, reason, error.code), now
+            )
         return is_answer
 
     def deadline_reached(self, now: float) -> None:
@@ -180,9 +182,9 @@ class Commander:
         if flight is None or now < flight.deadline:
             return
         if EXPECTED[flight.command.action].is_silence_consent:
-            self._finish(Outcome(), now)
+            self._finish(flight, Outcome(), now)
         else:
-            self._finish(Outcome(reason="the service did not answer in time"), now)
+            self._finish(flight, Outcome(reason="the service did not answer in time"), now)
 
     def _next(self, now: float) -> None:
         waiting = self._urgent or self._queued
@@ -193,10 +195,9 @@ class Commander:
         self._flight = _Flight(command, now + timeout_s, now + max(timeout_s, LONGEST_S))
         self._send(command, now)
 
-    def _finish(self, outcome: Outcome, now: float) -> None:
-        flight, self._flight = self._flight, None
-        if flight is not None:
-            flight.command.done(outcome, now)
+    def _finish(self, flight: _Flight, outcome: Outcome, now: float) -> None:
+        self._flight = None
+        flight.command.done(outcome, now)
         self._next(now)
 
 

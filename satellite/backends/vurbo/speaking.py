@@ -53,10 +53,9 @@ class Speaking:
         return None if self._held is None else self._held_until
 
     def open(self, now: float) -> None:
-        """Audio waits: let whoever speaks now speak."""
-        if self.interval is Interval.CLOSED:
-            self.interval = Interval.OPENING
-            self._commander.insist(Command("start_speaking", {"speaker": self._wishes.speaker}, self._opened), now)
+        """Audio waits: let whoever speaks now speak. Only while it is closed."""
+        self.interval = Interval.OPENING
+        self._commander.insist(Command("start_speaking", {"speaker": self._wishes.speaker}, self._opened), now)
 
     def close(self, now: float) -> None:
         """All that was said in it was sent."""

@@ -112,7 +112,7 @@ class Wishes:
                 self.mode = arguments.conversation_mode
             case SetTtsMode():
                 self._tts_mode = arguments.tts_mode
-            case SetTts():
+            case SetTts() if self.is_conversation:
                 self._has_speech = self._has_speech if arguments.tts_enabled is None else arguments.tts_enabled
                 self._voices |= arguments.tts_config or {}
             case SetName():
@@ -130,12 +130,6 @@ class Wishes:
         elif arguments.translation_languages:
             self._wanted = unique(arguments.translation_languages)
             self._known = unique([*self._known, *self._wanted])
-
-    def other_language(self) -> str:
-        """The language of the conversation that is not expected at the moment; from now on it is."""
-        active = self._active or self._sources[0]
-        self._active = next(iter(self.targets_of(self.spelled(active))), active)
-        return self._active
 
     # --- what is sent --------------------------------------------------------------------------------------------
 
@@ -187,13 +181,12 @@ class Wishes:
         return fields | ({"translation_languages": _codes(targets)} if targets else {})
 
     def _speech_fields(self) -> dict[str, object]:
-        if not self._has_speech:
-            return {"tts_enabled": False}
         fields: dict[str, object] = {"tts_enabled": True, "tts_mode": self._tts_mode}
-        if self.is_conversation:
+        if self.is_conversation and self._has_speech:
             return fields | ({"tts_config": voices_message(self._voices)} if self._voices else {})
-        if self._speech is not None:
-            fields["tts_language"] = wire_code(self._speech)
+        if self.is_conversation or self._speech is None:
+            return {"tts_enabled": False}
+        fields["tts_language"] = wire_code(self._speech)
         return fields | ({"tts_voice": self._voice} if self._voice is not None else {})
 
     def _broadcast(self) -> dict[str, object]:

@@ -36,7 +36,7 @@ def test_the_schema_in_the_repository_is_the_generated_one() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml"])
+@pytest.mark.parametrize("name", ["example.yaml", "deepl.yaml", "vurbo.yaml"])
 def test_the_examples_match_the_schema(validator: jsonschema.Draft202012Validator, name: str) -> None:
     assert list(validator.iter_errors(read((CONFIG / name).read_text(encoding="utf-8")))) == []
 
