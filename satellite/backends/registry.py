@@ -8,8 +8,8 @@ from satellite.errors import BackendError, ErrorCategory
 
 _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
-    "loopback": "satellite.backends.loopback.backend",
     "vurbo": "satellite.backends.vurbo.backend",
+    "loopback": "satellite.backends.loopback.backend",
 }
 
 

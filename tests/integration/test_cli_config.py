@@ -12,7 +12,7 @@ import yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
 KEY = "voice: {deepl: {api_key: abcdefgh}}\n"
-SECRETS = "deepl_api_key: sk-hunter2-deepl\nmqtt_password: hunter2-mqtt\n"
+SECRETS = "vurbo_api_key: vas_hunter2hunter2hunter2hunter2hunt\ndeepl_api_key: sk-hunter2-deepl\nmqtt_password: hunter2-mqtt\n"
 
 
 def command(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,13 +116,13 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "later backend": (
         "voice:\n  backend: palabra\n  palabra: {client_id: x}\n",
         [
-            '2: voice.backend: must be deepl or loopback (others are not part of this version), not "palabra"',
+            '2: voice.backend: must be deepl, loopback or vurbo (others are not part of this version), not "palabra"',
             "3: voice.palabra: this backend is not part of this version",
         ],
     ),
     "misspelt backend": (
         "voice: {backend: deepll}\n",
-        ['1: voice.backend: must be deepl or loopback, not "deepll" (did you mean deepl?)'],
+        ['1: voice.backend: must be deepl, loopback or vurbo, not "deepll" (did you mean deepl?)'],
     ),
     "plain http": (
         "voice:\n  deepl:\n    api_key: abcdefgh\n    base_url: http://example.com\n",

@@ -9,6 +9,7 @@ from typing import cast
 
 from satellite.backends.base import SessionState
 from satellite.backends.outlet import SILENCE_SAMPLES, Outlet
+from satellite.backends.vurbo.commands import Command
 from satellite.backends.vurbo.deeds import Deeds
 from satellite.backends.vurbo.pace import CATCH_UP_CHUNK_S, CHUNK_S
 from satellite.backends.vurbo.sentences import Sentences
@@ -43,16 +44,15 @@ class Crew:
 
 
 class Sender:
-    """Decides what is sent when. `stop` ends the session in order, for a reason."""
+    """Decides what is sent when."""
 
-    def __init__(self, talk: Talk, crew: Crew, stop: Callable[[str, float], None]) -> None:
+    def __init__(self, talk: Talk, crew: Crew) -> None:
         self._talk = talk
         self._outlet = crew.outlet
         self._timers = crew.timers
         self._speaking = crew.speaking
         self._deeds = crew.deeds
         self._sentences = crew.sentences
-        self._stop = stop
         self._backlog = talk.setup.backlog
         self._is_finishing = False
         self._tail_samples = 0
@@ -92,7 +92,7 @@ class Sender:
             is_over = self._is_finishing and self._speaking.is_closed
             idle_at = self._timers.idle_at(is_open=progress.is_open)
             steps.append(
-                (self._outlet.ready_at, lambda now: self._stop("finished", now))
+                (self._outlet.ready_at, lambda now: self._end("finished", now))
                 if is_over
                 else (max(self._outlet.ready_at, idle_at), self._idle)
             )
@@ -129,7 +129,7 @@ class Sender:
         if not progress.is_tentative or self._talk.commander.is_busy:
             return _NEVER, self._send_tail
         stuck_at = max(self._outlet.sounds_until, self._sentences.heard_at) + STUCK_S
-        return stuck_at, lambda now: self._stop("concluded", now)
+        return stuck_at, lambda now: self._end("concluded", now)
 
     @property
     def _is_held(self) -> bool:
@@ -161,7 +161,7 @@ class Sender:
 
     def _idle(self, now: float) -> None:
         if self._speaking.is_closed:
-            self._stop("idle", now)
+            self._end("idle", now)
         else:
             self._speaking.close(now)
 
@@ -173,3 +173,9 @@ class Sender:
     def _settle(self, utterance_id: str) -> None:
         self._talk.progress.settle(utterance_id)
         self._talk.life.report(UtteranceSettled(utterance_id))
+
+    def _end(self, reason: str, now: float) -> None:
+        """End the session in order."""
+        self._talk.life.move(SessionState.ENDING)
+        self._talk.ending.begin(reason, now)
+        self._talk.commander.insist(Command("stop", {}, lambda _outcome, _now: None), now)

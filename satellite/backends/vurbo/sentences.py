@@ -239,16 +239,13 @@ class Sentences:
         is_new = not translation.is_retranslation and bool(translation.text.strip())
         concluded: tuple[Segment, ...] = ()
         if is_new:
-            concluded = (self._target_segment(language, sid, translation.text, is_first=not target.has_text),)
+            blank = separator(language) if target.has_text else ""
+            concluded = (Segment(blank + translation.text, language, *self._span(sid)),)
             target.has_text = True
             if self._talk.wishes.speaks(language) and self._talk.wishes.speaks_by_itself:
                 self._unspoken.append((language, sid, translation.text))
         self._report_target(language, target, concluded)
         return True
-
-    def _target_segment(self, language: str, sid: int, text: str, *, is_first: bool) -> Segment:
-        blank = "" if is_first else separator(language)
-        return Segment(blank + text, language, *self._span(sid))
 
     def _span(self, sid: int) -> _Span:
         """When the sentence was spoken that this is a translation of."""
@@ -263,7 +260,9 @@ class Sentences:
     def _report_target(self, language: str, target: _Target, concluded: tuple[Segment, ...]) -> None:
         shown = [sid for sid in sorted(target.open) if target.open[sid].strip()]
         tentative = tuple(
-            self._target_segment(language, sid, target.open[sid], is_first=not target.has_text and place == 0)
+            Segment(
+                (separator(language) if place or target.has_text else "") + target.open[sid], language, *self._span(sid)
+            )
             for place, sid in enumerate(shown)
         )
         self._talk.life.report(TranscriptUpdated(Stream.TARGET, language, concluded, tentative))

@@ -6,11 +6,11 @@ it, Deeds does what users ask for, and Lifecycle holds the state with its table 
 session whose connection is gone (reference §10.1): it fails, and the next one begins with the wishes of this one.
 """
 
+import functools
+
 from satellite.backends.base import (
-    Action,
     HttpFailed,
     HttpResponse,
-    SendText,
     SessionCounters,
     SessionSetup,
     SessionState,
@@ -19,6 +19,7 @@ from satellite.backends.base import (
 from satellite.backends.ending import Ending
 from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
+from satellite.backends.line import Line
 from satellite.backends.outlet import Outlet
 from satellite.backends.progress import Progress
 from satellite.backends.vurbo.admission import Admission
@@ -37,7 +38,7 @@ from satellite.backends.vurbo.talk import Talk
 from satellite.backends.vurbo.timers import Timers
 from satellite.backends.vurbo.wishes import Wishes
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import SessionFailed, SessionOpened, VoiceEvent
+from satellite.core.events import SessionFailed, SessionOpened
 from satellite.core.section import Section
 from satellite.core.timeline import Timeline
 from satellite.errors import ErrorCategory, LocalMisuse
@@ -61,28 +62,20 @@ class VurboSession(UnaskedInputs):
         self.counters = SessionCounters()
         self._backlog = setup.backlog
         self._ending = Ending(STORED_S, 0.0)
-        self._commander = Commander(self._transmit)
         self._wishes = Wishes(options, setup)
-        talk = self._talk = Talk(
-            setup=setup,
-            life=life,
-            counters=self.counters,
-            timeline=Timeline(),
-            progress=Progress(),
-            wrap=audio_message,
-            wishes=self._wishes,
-            commander=self._commander,
-            ending=self._ending,
-        )
+        line = Line(setup, life, self.counters, Timeline(), Progress(), audio_message)
+        self._outlet = Outlet(line, PACE)
+        self._commander = Commander(functools.partial(_transmit, life, self._outlet))
+        common = (line.setup, line.life, line.counters, line.timeline, line.progress, line.wrap)
+        talk = self._talk = Talk(*common, self._wishes, self._commander, self._ending)
         self._admission = Admission(options, life)
-        self._outlet = Outlet(talk, PACE)
         self._timers = Timers(setup.idle_close_s)
         self._sentences = Sentences(talk)
         self._inbox = Inbox(talk, self._sentences, Clips(talk, self._sentences))
         speaking = Speaking(self._wishes, self._commander, life)
         self._deeds = Deeds(talk, speaking, self._timers, self._sentences)
         crew = Crew(self._outlet, self._timers, speaking, self._deeds, self._sentences)
-        self._sender = Sender(talk, crew, self._stop)
+        self._sender = Sender(talk, crew)
         life.before_failure = self._outlet.given_up
         self._finish_by: float | None = None
 
@@ -213,23 +206,7 @@ class VurboSession(UnaskedInputs):
             is_stored = self._inbox.is_complete and self._ending.reason is not None
             self._life.end((is_stored and self._ending.reason) or "unconfirmed", expected=True)
 
-    def actions(self) -> list[Action]:
-        """What is to be done, in order."""
-        return self._life.take_actions()
-
-    def events(self) -> list[VoiceEvent]:
-        """What happened, in order."""
-        return self._life.take_events()
-
     # --- inside ------------------------------------------------------------------------------------------------
-
-    def _transmit(self, command: Command, now: float) -> None:
-        """Send a command; `stop` goes behind what the encoder keeps back."""
-        message: SendText = action_message(command.action, command.fields)
-        if command.action == "stop":
-            self._outlet.end(message, now)
-        else:
-            self._life.act(message)
 
     def _started(self, outcome: Outcome, now: float) -> None:
         """`start` was answered."""
@@ -243,14 +220,17 @@ class VurboSession(UnaskedInputs):
         self._timers.started(now)
         self._deeds.begin(now)
 
-    def _stop(self, reason: str, now: float) -> None:
-        """End the session in order."""
-        self._life.move(SessionState.ENDING)
-        self._ending.begin(reason, now)
-        self._commander.insist(Command("stop", {}, lambda _outcome, _now: None), now)
-
     def _end_unused(self, reason: str, now: float) -> None:
         """No connection was ever made, and none is needed."""
         self._sender.take_marks(now)
         self._inbox.conclude()
         self._life.end(reason, expected=True)
+
+
+def _transmit(life: Lifecycle, outlet: Outlet, command: Command, now: float) -> None:
+    """Send a command; `stop` goes behind what the encoder keeps back."""
+    message = action_message(command.action, command.fields)
+    if command.action == "stop":
+        outlet.end(message, now)
+    else:
+        life.act(message)

@@ -42,22 +42,30 @@ Phrase = Annotated[Some, Meta(max_length=1_000)]
 class Term(Section, frozen=True):
     """A name or a word of the trade that should be recognised."""
 
-    term: Annotated[Some, Meta(max_length=100)]
-    boost: Annotated[float, Meta(ge=0.5, le=5.0)] = 1.0
+    term: Annotated[Some, Meta(max_length=100, description="The name or word; 100 characters.")]
+    boost: Annotated[float, Meta(ge=0.5, le=5.0, description="How readily it is recognised, 0.5 to 5.0.")] = 1.0
 
 
 class Correction(Section, frozen=True):
     """What is heard in place of a word."""
 
-    correct: Phrase
-    incorrect: Annotated[tuple[Phrase, ...], checked(_no_emptiness), Meta(max_length=MAX_WORDS)]
+    correct: Annotated[Phrase, Meta(description="The word as it should be.")]
+    incorrect: Annotated[
+        tuple[Phrase, ...],
+        checked(_no_emptiness),
+        Meta(max_length=MAX_WORDS, description="What is heard in its place."),
+    ]
 
 
 class Entry(Section, frozen=True):
     """How a phrase is translated."""
 
-    source: Phrase
-    translations: Annotated[Mapping[Tag, Phrase], checked(_no_emptiness), Meta(max_length=MAX_LANGUAGES)]
+    source: Annotated[Phrase, Meta(description="The phrase as it is spoken.")]
+    translations: Annotated[
+        Mapping[Tag, Phrase],
+        checked(_no_emptiness),
+        Meta(max_length=MAX_LANGUAGES, description="By language, what it is in translations."),
+    ]
 
 
 Terminology = Annotated[
@@ -72,8 +80,10 @@ Dictionary = Annotated[tuple[Entry, ...], Meta(max_length=MAX_DICTIONARY)]
 class Voice(Section, frozen=True):
     """How one language is spoken."""
 
-    voice: Annotated[Some, Meta(max_length=100)] | None = None
-    speaking_rate: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0
+    voice: Annotated[
+        Annotated[Some, Meta(max_length=100)] | None, Meta(description="The voice as the service names it.")
+    ] = None
+    speaking_rate: Annotated[float, Meta(ge=0.5, le=2.0, description="How fast, 0.5 to 2.0.")] = 1.0
 
 
 Voices = Annotated[Mapping[Tag, Voice], Meta(max_length=MAX_LANGUAGES)]

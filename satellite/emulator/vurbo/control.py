@@ -101,7 +101,7 @@ class Control:
         if first is None:
             return Refusal("tts_segment_not_found", f"no sentence {sid!r:.20}")
         wanted = self._script.sentences[first.number - 1 : first.number - 1 + length]
-        spoken = [(each.number, code) for each in wanted for code in each.translations if self._script.is_spoken(code)]
+        spoken = [(each.number, code) for each in wanted for code in each.translations if self._course.is_spoken(code)]
         if not spoken:
             return Refusal("tts_translation_not_found", f"sentence {sid} has no translation")
         for number, code in spoken:

@@ -64,6 +64,14 @@ class Course:
     is_ending_speech: bool = False
     request: Mapping[str, Any] = field(default_factory=dict)
 
+    def targets_of(self, language: str) -> list[str]:
+        """What something said in a language is translated to."""
+        return [code for code in self.sources if code != language] if self.kind == "conversation" else self.targets
+
+    def is_spoken(self, code: str) -> bool:
+        """True when translations to this language are synthesised."""
+        return self.speaks and (self.kind == "conversation" or code == self.speech_language)
+
 
 def is_code(value: object) -> bool:
     """True for a language code with its region."""

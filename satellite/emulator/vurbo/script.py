@@ -88,7 +88,7 @@ class Script:
         if sentence is None:
             return None
         sentence.is_final = True
-        codes = self.targets_of(sentence)
+        codes = self._course.targets_of(sentence.language)
         sentence.translations = {code: sentence.translated(code) for code in codes}
         return sentence, {"action": "result", "origin": self.origin(sentence), "translations": self._all(sentence)}
 
@@ -110,12 +110,6 @@ class Script:
         for each in self.sentences:
             each.speaker = target if each.speaker == source else each.speaker
         return numbers
-
-    def targets_of(self, sentence: Sentence) -> list[str]:
-        """What a sentence is translated to."""
-        if self._course.kind == "conversation":
-            return [code for code in self._course.sources if code != sentence.language]
-        return self._course.targets
 
     def origin(self, sentence: Sentence) -> Data:
         """The spoken half of a result."""
@@ -170,7 +164,7 @@ class Script:
 
     def _all(self, sentence: Sentence) -> Data:
         found: Data = {}
-        for code in self.targets_of(sentence):
+        for code in self._course.targets_of(sentence.language):
             found |= self.translation(sentence, code)
         return found
 
@@ -188,16 +182,11 @@ class Script:
 
     def _translations(self, sentence: Sentence) -> Iterator[Outgoing]:
         name = "translation" if self._variants.translations_apart else "result"
-        for code in self.targets_of(sentence):
+        for code in self._course.targets_of(sentence.language):
             sentence.translations[code] = sentence.translated(code)
             yield Outgoing(self._due, {"action": name, "translations": self.translation(sentence, code)})
-            if self.is_spoken(code) and self._course.tts_mode == "sync":
+            if self._course.is_spoken(code) and self._course.tts_mode == "sync":
                 yield Outgoing(self._due, speech=f"{sentence.number} {code}")
-
-    def is_spoken(self, code: str) -> bool:
-        """True when translations to this language are synthesised."""
-        course = self._course
-        return course.speaks and (course.kind == "conversation" or code == course.speech_language)
 
     def _tag(self, code: str) -> str:
         return code.swapcase() if self._variants.odd_tag_case else code

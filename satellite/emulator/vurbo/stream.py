@@ -166,14 +166,14 @@ class Stream:
         if action == "audio":
             refusal = stage.intake.take(data.get("payload"), now)
             if refusal is not None:
-                await stage.refuse(refusal)
+                await stage.desk.refuse(refusal)
         elif session.stopped_s is not None:
             self._record("command_after_stop", action)
             await self._wire.error("session_not_started", "stopped")
         else:
             if action == "stop":
                 session.stopped_s = now
-            stage.command(action, data)
+            stage.desk.command(action, data)
 
     async def _withhold(self) -> bool:
         """True when a fault wants no `task_complete`."""

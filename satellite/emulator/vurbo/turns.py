@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from satellite.emulator.vurbo.control import Answer
+from satellite.emulator.vurbo.control import Answer, Handler
 from satellite.emulator.vurbo.schema import Refusal, is_code
 from satellite.emulator.vurbo.script import Data, Script
 from satellite.emulator.vurbo.service import Session
@@ -18,6 +18,19 @@ class Turns:
         self._script = script
         self._is_chinese = is_chinese
         self._active = session.course.sources[0]
+        self._handlers: Mapping[str, Handler] = {
+            "start_speaking": self._start_speaking,
+            "set_speaker_language": self._set_speaker_language,
+            "switch_conversation_mode": self._switch_conversation_mode,
+        }
+
+    def handles(self, action: str) -> bool:
+        """True for a command of this class that is answered at once."""
+        return action in self._handlers
+
+    def answer(self, action: str, data: Mapping[str, Any]) -> Answer:
+        """Carry it out."""
+        return self._handlers[action](data)
 
     def switch_language(self, data: Mapping[str, Any]) -> Answer:
         """Another target, and all that was translated anew; in a conversation a preference and nothing else."""
@@ -77,7 +90,7 @@ class Turns:
             self._active = codes[0]
         return [{"action": "language_switched", "language": self._active}]
 
-    def set_speaker_language(self, data: Mapping[str, Any]) -> Answer:
+    def _set_speaker_language(self, data: Mapping[str, Any]) -> Answer:
         """One of the two people speaks another language."""
         number, code, course = data.get("speaker"), data.get("language"), self._course
         refusal = next(self._speaker_faults(number, code), None)
@@ -103,7 +116,7 @@ class Turns:
         elif course.speakers[3 - number] == code:
             yield Refusal("conversation_language_same_as_peer", "the other one speaks it")
 
-    def start_speaking(self, data: Mapping[str, Any]) -> Answer:
+    def _start_speaking(self, data: Mapping[str, Any]) -> Answer:
         """An interval begins."""
         course, number = self._course, data.get("speaker")
         if course.kind != "conversation":
@@ -117,7 +130,7 @@ class Turns:
         course.speaking = number
         return [{"action": "status", "message": status_text("start_speaking", is_chinese=self._is_chinese)}]
 
-    def switch_conversation_mode(self, data: Mapping[str, Any]) -> Answer:
+    def _switch_conversation_mode(self, data: Mapping[str, Any]) -> Answer:
         """By itself, or by button; speech that goes on is over."""
         if self._course.kind != "conversation":
             return Refusal("invalid_action", "not a conversation")

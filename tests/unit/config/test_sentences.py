@@ -56,11 +56,11 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
         (
             "voice.backend",
             "palabra",
-            'must be deepl or loopback (others are not part of this version), not "palabra"',
+            'must be deepl, loopback or vurbo (others are not part of this version), not "palabra"',
             None,
         ),
-        ("voice.backend", "depl", 'must be deepl or loopback, not "depl"', "did you mean deepl?"),
-        ("voice.vurbo", {}, "this backend is not part of this version", None),
+        ("voice.backend", "depl", 'must be deepl, loopback or vurbo, not "depl"', "did you mean deepl?"),
+        ("voice.palabra", {}, "this backend is not part of this version", None),
         ("voice.bakcend", "deepl", "unknown key", "did you mean backend?"),
         (
             "voice.deepl",
