@@ -12,7 +12,10 @@ import yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
 KEY = "voice: {deepl: {api_key: abcdefgh}}\n"
-SECRETS = "vurbo_api_key: vas_hunter2hunter2hunter2hunter2hunt\ndeepl_api_key: sk-hunter2-deepl\nmqtt_password: hunter2-mqtt\n"
+SECRETS = (
+    "vurbo_api_key: vas_hunter2hunter2hunter2hunter2hunt\n"
+    "deepl_api_key: sk-hunter2-deepl\nmqtt_password: hunter2-mqtt\n"
+)
 
 
 def command(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -261,10 +264,10 @@ def test_the_examples_can_be_used(tmp_path: Path, name: str) -> None:
 
 
 def test_the_example_holds_every_key_with_its_default(tmp_path: Path) -> None:
-    """What `config show` prints for the example is what it prints for the smallest file, but for who it is."""
+    """What `config show` prints for the example is what it prints for the smallest files, but for who it is."""
     write(tmp_path, (CONFIG / "example.yaml").read_bytes())
     example = yaml.safe_load(command("config", "show", "-c", "config.yaml", cwd=tmp_path).stdout)
-    write(tmp_path, (CONFIG / "deepl.yaml").read_bytes())
+    write(tmp_path, (CONFIG / "deepl.yaml").read_bytes() + b"  vurbo: {api_key: !secret vurbo_api_key}\n")
     smallest = yaml.safe_load(command("config", "show", "-c", "config.yaml", cwd=tmp_path).stdout)
     assert example.pop("satellite") == {"id": "kitchen", "name": "Kitchen", "area": "Kitchen"}
     assert set(smallest.pop("satellite")) == {"id", "name", "area"}

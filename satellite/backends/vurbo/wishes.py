@@ -20,6 +20,7 @@ from satellite.backends.vurbo.arguments import (
 from satellite.backends.vurbo.languages import configured_spelling, unique, wire_code
 from satellite.backends.vurbo.options import VurboOptions
 from satellite.backends.vurbo.vocabulary import (
+    MAX_LANGUAGES,
     corrections_message,
     dictionary_message,
     terminology_message,
@@ -28,6 +29,8 @@ from satellite.backends.vurbo.vocabulary import (
 from satellite.core.section import Section
 
 DEFAULT_TEMPLATE = "general"
+MAX_KNOWN = 32
+"""Spellings remembered of languages that were asked for."""
 
 
 class Wishes:
@@ -105,7 +108,7 @@ class Wishes:
             case SetSpeakerLanguage() if self.is_conversation:
                 index = arguments.speaker - 1
                 self._sources = (*self._sources[:index], arguments.language, *self._sources[index + 1 :])
-                self._known = unique([*self._known, arguments.language])
+                self._known = unique([arguments.language, *self._known])[:MAX_KNOWN]
             case StartSpeaking(speaker=int() as speaker):
                 self.speaker = speaker
             case SwitchConversationMode():
@@ -114,7 +117,7 @@ class Wishes:
                 self._tts_mode = arguments.tts_mode
             case SetTts() if self.is_conversation:
                 self._has_speech = self._has_speech if arguments.tts_enabled is None else arguments.tts_enabled
-                self._voices |= arguments.tts_config or {}
+                self._voices = dict([*(self._voices | (arguments.tts_config or {})).items()][-MAX_LANGUAGES:])
             case SetName():
                 self.name = arguments.name
             case Announcement() if action == "set_standby_message":
@@ -129,7 +132,7 @@ class Wishes:
             self._active = next(iter(arguments.transcription_languages or ()), self._active)
         elif arguments.translation_languages:
             self._wanted = unique(arguments.translation_languages)
-            self._known = unique([*self._known, *self._wanted])
+            self._known = unique([*self._wanted, *self._known])[:MAX_KNOWN]
 
     # --- what is sent --------------------------------------------------------------------------------------------
 

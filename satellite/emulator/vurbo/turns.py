@@ -96,6 +96,7 @@ class Turns:
         refusal = next(self._speaker_faults(number, code), None)
         if refusal is not None:
             return refusal
+        self._active = str(code) if self._active == course.speakers[data["speaker"]] else self._active
         course.speakers[data["speaker"]] = str(code)
         course.sources = [course.speakers[1], course.speakers[2]]
         languages = {str(each): language for each, language in sorted(course.speakers.items())}
