@@ -28,7 +28,7 @@ from satellite.homeassistant.topics import Topics
 from satellite.runtime.standing import SEVERITY
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 State = TypeVar("State", bound=Enum)
 Cause = TypeVar("Cause", bound=Enum)
 TOPICS = Topics("voice-satellite", "kitchen")

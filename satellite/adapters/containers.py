@@ -129,8 +129,8 @@ def _flac_header_bytes(stream: bytes) -> int | None:
     return None
 
 
-def _ts_begins(_data: bytes) -> bool:
-    return False  # every packet looks alike, and the tables are repeated all the time
+def _never_begins(_data: bytes) -> bool:
+    return False  # every packet looks alike, and what is more than a packet is repeated all the time
 
 
 def _ts_header_bytes(stream: bytes) -> int | None:
@@ -146,7 +146,35 @@ def _ts_header_bytes(stream: bytes) -> int | None:
     return None
 
 
+def _wav_begins(data: bytes) -> bool:
+    return data.startswith(b"RIFF")
+
+
+def _wav_header_bytes(stream: bytes) -> int | None:
+    """Chunks up to the samples: a name and a length that is padded to whole words (IBM and Microsoft 1991)."""
+    if not _wav_begins(stream) and len(stream) >= 4:
+        raise NotThisContainerError
+    start = 12
+    while len(stream) >= start + 8:
+        if stream[start : start + 4] == b"data":
+            return start + 8
+        length = int.from_bytes(stream[start + 4 : start + 8], "little")
+        start += 8 + length + length % 2
+    return None
+
+
+def _mp3_begins(data: bytes) -> bool:
+    return data.startswith(b"ID3")  # a tag; frames look alike, and can be joined anywhere
+
+
+def _no_header(_stream: bytes) -> int:
+    return 0  # each frame says all that a decoder needs
+
+
 OGG = Container("ogg", _ogg_begins, _ogg_header_bytes)
 MATROSKA = Container("matroska", _matroska_begins, _matroska_header_bytes)
 FLAC = Container("flac", _flac_begins, _flac_header_bytes)
-MPEG_TS = Container("mpegts", _ts_begins, _ts_header_bytes)
+MPEG_TS = Container("mpegts", _never_begins, _ts_header_bytes)
+WAV = Container("wav", _wav_begins, _wav_header_bytes)
+MP3 = Container("mp3", _mp3_begins, _no_header)
+ADTS = Container("aac", _never_begins, _no_header)

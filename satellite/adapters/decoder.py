@@ -4,14 +4,14 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from satellite.adapters.containers import FLAC, MATROSKA, MPEG_TS, OGG, Container
+from satellite.adapters.containers import ADTS, FLAC, MATROSKA, MP3, MPEG_TS, OGG, WAV, Container
 from satellite.adapters.sound import RATES_HZ
 from satellite.errors import MediaError
 from satellite.ports import SpeechDecoder
 
 OPUS_RATE_HZ = 48_000  # RFC 7845 section 4: Opus is decoded at 48 kHz
 SPEECH_RATE_HZ = 24_000
-"""What AAC and FLAC speech comes out at: services synthesise at 24 kHz; another rate is converted to it."""
+"""What all speech but Opus comes out at: services synthesise at 24 kHz; another rate is converted to it."""
 G711_RATE_HZ = 8_000
 MAX_TYPE_CHARACTERS = 256
 """What stands behind them is of no use: no content type is as long."""
@@ -22,7 +22,11 @@ _CONTAINERS = {
     "audio/x-matroska": MATROSKA,
     "audio/flac": FLAC,
     "video/mp2t": MPEG_TS,
+    "audio/wav": WAV,
+    "audio/mpeg": MP3,
+    "audio/aac": ADTS,
 }
+_OF_ONE_CODEC = (FLAC, WAV, MP3, ADTS)
 _CODEC_RATES = {"opus": OPUS_RATE_HZ, "aac": SPEECH_RATE_HZ, "flac": SPEECH_RATE_HZ}
 
 
@@ -54,7 +58,7 @@ def make_decoder(content_type: str, headers: Sequence[bytes], on_pcm: Callable[[
     container = _CONTAINERS.get(wanted.essence)
     if wanted.essence == "audio/opus":
         rate_hz = OPUS_RATE_HZ
-    elif container is FLAC:
+    elif container in _OF_ONE_CODEC:
         rate_hz = SPEECH_RATE_HZ
     elif container is not None and (codec is None or codec in _CODEC_RATES):
         rate_hz = _CODEC_RATES[codec or "opus"]

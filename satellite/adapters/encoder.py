@@ -1,9 +1,9 @@
-"""Encoders for the way up (backends.base.MediaEncoder): PCM as it is, or Opus in Ogg by PyAV."""
+"""Encoders for the way up (backends.base.MediaEncoder): PCM as it is, or Opus in Ogg or WebM by PyAV."""
 
 import struct
 import zlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from satellite.backends.base import MediaEncoder
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES
@@ -20,15 +20,19 @@ _PACKETS_PER_PAGE = 5  # 100 ms: a page is the smallest thing a reader can use
 _COMPLEXITY = 5  # half the work of libopus's default of 10, inaudible for speech
 
 _FIRST, _LAST = 0x02, 0x04  # RFC 3533 section 6, header type flags
+_KEY_FRAME = 0x80  # RFC 9559 section 10.1
+_WRITER = b"voice-satellite"
 
 
 def make_encoder(source_media: str) -> MediaEncoder:
-    """The encoder for `source_media`, "pcm" or "opus". Raises MediaError, naming the mend."""
+    """The encoder for `source_media`, "pcm", "opus" or "webm". Raises MediaError, naming the mend."""
     if source_media == "pcm":
         return PcmEncoder()
     if source_media == "opus":
         return OggOpusEncoder()
-    raise MediaError(f"no encoder for {source_media!r}: use pcm or opus")
+    if source_media == "webm":
+        return WebmOpusEncoder()
+    raise MediaError(f"no encoder for {source_media!r}: use pcm, opus or webm")
 
 
 class PcmEncoder:
@@ -46,10 +50,20 @@ class PcmEncoder:
         return b""
 
 
-class OggOpusEncoder:
-    """Opus in Ogg (RFC 7845), pages out with every call; a restart begins a new link of a chained stream."""
+class _Wrapping(Protocol):
+    """The container of one stream."""
 
-    def __init__(self, bit_rate: int = 32_000) -> None:
+    def begin(self, head: bytes) -> bytes:
+        """What comes before all packets; `head` is the codec's own (RFC 7845 section 5.1)."""
+
+    def audio(self, packets: Sequence[bytes], last_granule: int | None = None) -> bytes:
+        """These packets, with nothing kept back; the stream is over where its last granule position is given."""
+
+
+class _OpusEncoder:
+    """Opus in a container, out with every call; a restart begins a new stream."""
+
+    def __init__(self, wrap: Callable[[int], _Wrapping], bit_rate: int) -> None:
         try:
             import av  # noqa: PLC0415 - loaded only when used
         except ImportError as error:
@@ -57,17 +71,18 @@ class OggOpusEncoder:
         try:
             av.Codec("libopus", "w")
         except ValueError as error:
-            raise MediaError("this PyAV has no Opus encoder: use source_media pcm") from error
+            raise MediaError("this PyAV has no Opus encoder: use pcm") from error
+        self._wrap = wrap
         self._bit_rate = bit_rate
         self._carry = b""
         self._serial = 0
         self._codec: av.AudioCodecContext | None = None
-        self._pages = _OggPages(0)
+        self._stream = wrap(0)
         self._pre_skip = 0
         self._samples = 0
 
     def encode(self, pcm: bytes) -> bytes:
-        """Pages for all whole 20 ms frames so far; the first of a stream come with its headers."""
+        """All whole 20 ms frames so far; the first of a stream come with its headers."""
         self._samples += len(pcm) // SAMPLE_BYTES
         data = self._carry + pcm
         whole = len(data) - len(data) % _FRAME_BYTES
@@ -75,7 +90,7 @@ class OggOpusEncoder:
         if not whole:
             return b""
         headers = self._begin() if self._codec is None else b""
-        return headers + self._pages.audio(self._packets(data[:whole]))
+        return headers + self._stream.audio(self._packets(data[:whole]))
 
     def restart(self) -> None:
         """Begin a fresh stream with the next audio; PCM that made no whole frame yet goes into it."""
@@ -91,18 +106,17 @@ class OggOpusEncoder:
         missing = self._pre_skip // _GRANULES_PER_SAMPLE * SAMPLE_BYTES + len(self._carry)
         padded = self._carry.ljust(-(-missing // _FRAME_BYTES) * _FRAME_BYTES, b"\0")
         end = self._pre_skip + self._samples * _GRANULES_PER_SAMPLE
-        pages = headers + self._pages.audio(self._packets(padded), end)
+        rest = headers + self._stream.audio(self._packets(padded), end)
         self._carry, self._codec, self._samples = b"", None, 0
-        return pages
+        return rest
 
     def _begin(self) -> bytes:
         self._serial += 1
-        self._pages = _OggPages(self._serial)
+        self._stream = self._wrap(self._serial)
         codec = self._codec = _open_codec(self._bit_rate)
         head = bytes(codec.extradata or b"")
         self._pre_skip = int.from_bytes(head[10:12], "little")  # RFC 7845 section 5.1
-        tags = b"OpusTags" + struct.pack("<I", 15) + b"voice-satellite" + struct.pack("<I", 0)
-        return self._pages.header(head, _FIRST) + self._pages.header(tags, 0)
+        return self._stream.begin(head)
 
     def _packets(self, pcm: bytes) -> list[bytes]:
         import av  # noqa: PLC0415 - loaded only when used
@@ -115,6 +129,20 @@ class OggOpusEncoder:
             if self._codec is not None:
                 packets.extend(bytes(packet) for packet in self._codec.encode(frame))
         return packets
+
+
+class OggOpusEncoder(_OpusEncoder):
+    """Opus in Ogg (RFC 7845); a restart begins a new link of a chained stream."""
+
+    def __init__(self, bit_rate: int = 32_000) -> None:
+        super().__init__(_OggPages, bit_rate)
+
+
+class WebmOpusEncoder(_OpusEncoder):
+    """Opus in WebM as a browser records it: a head, then live clusters."""
+
+    def __init__(self, bit_rate: int = 32_000) -> None:
+        super().__init__(lambda _serial: _WebmClusters(), bit_rate)
 
 
 def _open_codec(bit_rate: int) -> "av.AudioCodecContext":
@@ -142,9 +170,10 @@ class _OggPages:
         self._sequence = 0
         self._granule = 0
 
-    def header(self, packet: bytes, flags: int) -> bytes:
-        """A page with one header packet."""
-        return self._page([packet], flags)
+    def begin(self, head: bytes) -> bytes:
+        """The two header pages."""
+        tags = b"OpusTags" + struct.pack("<I", len(_WRITER)) + _WRITER + struct.pack("<I", 0)
+        return self._page([head], _FIRST) + self._page([tags], 0)
 
     def audio(self, packets: Sequence[bytes], last_granule: int | None = None) -> bytes:
         """Pages with these packets; the last one ends the stream when its granule position is given."""
@@ -165,6 +194,72 @@ class _OggPages:
         tail = bytes([len(lacing)]) + lacing + b"".join(packets)
         self._sequence += 1
         return head + struct.pack("<I", _crc(head + bytes(4) + tail)) + tail
+
+
+class _WebmClusters:
+    """One WebM stream (RFC 9559) whose length nobody knows: clusters of known size, each whole by itself."""
+
+    def __init__(self) -> None:
+        self._at_ms = 0
+
+    def begin(self, head: bytes) -> bytes:
+        """EBML header, a Segment without end, Info and Tracks."""
+        pre_skip = int.from_bytes(head[10:12], "little")
+        ebml = (
+            (0x4286, _unsigned(1)),  # EBMLVersion, EBMLReadVersion
+            (0x42F7, _unsigned(1)),
+            (0x42F2, _unsigned(4)),  # EBMLMaxIDLength, EBMLMaxSizeLength
+            (0x42F3, _unsigned(8)),
+            (0x4282, b"webm"),
+            (0x4287, _unsigned(4)),  # DocTypeVersion, DocTypeReadVersion
+            (0x4285, _unsigned(2)),
+        )
+        info = ((0x2AD7B1, _unsigned(1_000_000)), (0x4D80, _WRITER), (0x5741, _WRITER))  # times in ms
+        track = (
+            (0xD7, _unsigned(1)),  # TrackNumber, TrackUID
+            (0x73C5, _unsigned(1)),
+            (0x83, _unsigned(2)),  # TrackType: audio
+            (0x9C, _unsigned(0)),  # FlagLacing
+            (0x86, b"A_OPUS"),
+            (0x63A2, head),  # CodecPrivate
+            (0x56AA, _unsigned(pre_skip * 1_000_000_000 // 48_000)),  # CodecDelay, SeekPreRoll in ns
+            (0x56BB, _unsigned(80_000_000)),
+            (0xE1, _elements((0xB5, struct.pack(">d", 48_000)), (0x9F, _unsigned(1)))),
+        )
+        tracks = _elements((0xAE, _elements(*track)))
+        endless = b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff"
+        return (
+            _elements((0x1A45DFA3, _elements(*ebml)))
+            + endless
+            + _elements((0x1549A966, _elements(*info)), (0x1654AE6B, tracks))
+        )
+
+    def audio(self, packets: Sequence[bytes], last_granule: int | None = None) -> bytes:  # noqa: ARG002 - a cut that this container lacks
+        """Clusters with these packets."""
+        clusters = []
+        for start in range(0, len(packets), _PACKETS_PER_PAGE):
+            group = packets[start : start + _PACKETS_PER_PAGE]
+            blocks = [
+                (0xA3, b"\x81" + struct.pack(">hB", place * _OPUS_FRAME_MS, _KEY_FRAME) + packet)
+                for place, packet in enumerate(group)
+            ]
+            clusters.append(_elements((0x1F43B675, _elements((0xE7, _unsigned(self._at_ms)), *blocks))))
+            self._at_ms += len(group) * _OPUS_FRAME_MS
+        return b"".join(clusters)
+
+
+def _elements(*entries: tuple[int, bytes]) -> bytes:
+    """EBML elements (RFC 8794 section 6): identifier, size in as few bytes as it takes, content."""
+    parts = []
+    for identifier, content in entries:
+        width = next(width for width in range(1, 9) if len(content) < (1 << 7 * width) - 1)
+        size = (len(content) | 1 << 7 * width).to_bytes(width, "big")
+        parts.append(identifier.to_bytes((identifier.bit_length() + 7) // 8, "big") + size + content)
+    return b"".join(parts)
+
+
+def _unsigned(number: int) -> bytes:
+    return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
 
 
 _MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))

@@ -89,6 +89,7 @@ class App:
         settings = parts.configured_settings(config)
         if self._store is not None:
             settings = self._store.load(settings)
+        self._adopted = settings
         self._budget = DayBudget(config.voice.daily_limit_min, self._clock, around.state_directory)
         self._spool = parts.make_spool(around.state_directory if around.publisher is None else None)
         self._outbox = Outbox(spool=self._spool)
@@ -231,6 +232,9 @@ class App:
     def _adopt_settings(self, settings: RuntimeSettings) -> None:
         """What is said from now on is expected in their languages; they outlast a restart."""
         self._book.configure(parts.book_settings(settings))
+        if settings.differs_in_languages(self._adopted):
+            self._actions.languages_changed()
+        self._adopted = settings
         if self._store is not None:
             self._store.save(settings, parts.configured_settings(self._config))
 

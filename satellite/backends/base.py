@@ -187,7 +187,7 @@ class SessionSetup:
     speech_voice: str | None
     idle_close_s: float
     standing: Mapping[str, Section] = field(default_factory=dict)
-    """By name, the arguments of those run-time actions asked for earlier that outlast a session."""
+    """By name (see RuntimeAction.part), the arguments of those actions asked for earlier that outlast a session."""
     unique_id: str = ""
     """32 hexadecimal digits that no other session has, for a service that wants something random."""
 
@@ -201,6 +201,8 @@ class SessionCounters:
     connections: int = 0
     resumes: int = 0
     ignored_messages: int = 0
+    is_paused: bool = False
+    """True while a user wishes that audio waits: that it does is no fault."""
 
 
 class BackendSession(Protocol):
@@ -278,6 +280,7 @@ class UploadFormat(enum.Enum):
 
     PCM = "pcm"
     OGG_OPUS = "opus"
+    WEBM_OPUS = "webm"
 
 
 # --- what a backend is --------------------------------------------------------------------------------------
@@ -327,6 +330,10 @@ class RuntimeAction:
     arguments: type[Section]
     outlasts_session: bool = False
     """Asked for while no session is open it waits for the next, and every later session begins with it."""
+    part: str | None = None
+    """The argument that says what it is about: the last of each outlasts a session, as `<action>/<value>`."""
+    follows_languages: bool = False
+    """Other languages asked for make it void."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ class Ending:
         """The service is still talking."""
         self._wait(self.drain_s, now)
 
+    def hurry(self, seconds: float, now: float) -> None:
+        """There is a reason to wait no longer than this."""
+        if self.deadline is not None:
+            self.deadline = self._last_at = min(self.deadline, now + seconds)
+
     def resumed(self, now: float) -> None:
         """A new connection is up; no audio may be sent on it."""
         self.was_resumed = True

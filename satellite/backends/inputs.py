@@ -1,8 +1,8 @@
-"""What a session does with inputs that it never asked for; sessions override those that they do."""
+"""What every session does alike: with inputs that it never asked for, and when it is drained."""
 
-from satellite.backends.base import HttpFailed, HttpResponse, SocketClosed
+from satellite.backends.base import Action, HttpFailed, HttpResponse, SocketClosed
 from satellite.backends.lifecycle import Lifecycle
-from satellite.core.events import ActionAnswered
+from satellite.core.events import ActionAnswered, VoiceEvent
 from satellite.core.section import Section
 
 
@@ -43,3 +43,11 @@ class UnaskedInputs:
     def run_action(self, action: str, arguments: Section, now: float) -> None:  # noqa: ARG002 - the interface
         """There is none."""
         self._life.report(ActionAnswered(action, reason=f"this backend has no action {action}"))
+
+    def actions(self) -> list[Action]:
+        """What is to be done, in order."""
+        return self._life.take_actions()
+
+    def events(self) -> list[VoiceEvent]:
+        """What happened, in order."""
+        return self._life.take_events()

@@ -9,6 +9,7 @@ from satellite.errors import BackendError, ErrorCategory
 _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
     "deepgram": "satellite.backends.deepgram.backend",
+    "vurbo": "satellite.backends.vurbo.backend",
     "loopback": "satellite.backends.loopback.backend",
     "palabra": "satellite.backends.palabra.backend",
 }

@@ -9,6 +9,8 @@ from msgspec import inspect
 from satellite.config.model import Config
 from satellite.core.section import Path, Secret, Section, fields_of
 
+ANY_NAME = "…"
+"""Stands in paths of the model for a name that the user chooses."""
 KEY_CHARACTERS_MAX = 64
 """Longer keys are not known here; in a message they end in an ellipsis."""
 
@@ -33,18 +35,37 @@ def _unwrapped(kind: inspect.Type) -> Iterator[inspect.Type]:
         yield kind
 
 
-def _section_of(field: inspect.Field) -> type[Section] | None:
-    classes = (kind.cls for kind in _unwrapped(field.type) if isinstance(kind, inspect.StructType))
+def _section_of(kind: inspect.Type) -> type[Section] | None:
+    classes = (one.cls for one in _unwrapped(kind) if isinstance(one, inspect.StructType))
     return next((cls for cls in classes if issubclass(cls, Section)), None)
+
+
+def _entries_of(kind: inspect.Type) -> tuple[str | int, inspect.Type] | None:
+    """What stands for any place in a list or mapping, and the type of what is there; None for anything else."""
+    for one in _unwrapped(kind):
+        if isinstance(one, inspect.VarTupleType):
+            return 0, one.item_type
+        if isinstance(one, inspect.DictType):
+            return ANY_NAME, one.value_type
+    return None
+
+
+def _inside(kind: inspect.Type, part: str | int) -> inspect.Type | None:
+    """The type of a key of a section, or of an entry of a list or mapping."""
+    entries = _entries_of(kind)
+    if entries is not None:
+        return entries[1]
+    section = _section_of(kind)
+    field = None if section is None else fields_of(section).get(str(part))
+    return None if field is None else field.type
 
 
 def section_at(path: Path) -> type[Section] | None:
     """The section that the path names, None when it names a value or nothing."""
-    section: type[Section] | None = Config
+    kind: inspect.Type | None = inspect.type_info(Config)
     for part in path:
-        field = fields_of(section).get(str(part)) if section is not None else None
-        section = _section_of(field) if field is not None else None
-    return section
+        kind = _inside(kind, part) if kind is not None else None
+    return _section_of(kind) if kind is not None else None
 
 
 def _field_at(path: Path) -> inspect.Field | None:
@@ -71,9 +92,12 @@ def secrets_in(section: Section, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 def _walk(section: type[Section], path: Path) -> Iterator[Path]:
     for name, field in fields_of(section).items():
-        here = (*path, name)
+        here, kind = (*path, name), field.type
         yield here
-        nested = _section_of(field)
+        while (entries := _entries_of(kind)) is not None:
+            place, kind = entries
+            here = (*here, place)
+        nested = _section_of(kind)
         if nested is not None:
             yield from _walk(nested, here)
 

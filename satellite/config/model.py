@@ -14,6 +14,7 @@ from satellite.backends.deepgram.options import DeepgramOptions
 from satellite.backends.deepl.options import DeepLOptions
 from satellite.backends.loopback.options import LoopbackOptions
 from satellite.backends.palabra.options import PalabraOptions
+from satellite.backends.vurbo.options import VurboOptions
 from satellite.core.section import Secret, Section, checked
 from satellite.errors import LocalMisuse
 
@@ -236,6 +237,7 @@ class Voice(Section, frozen=True):
     ] = None
     deepl: Annotated[DeepLOptions | None, Meta(description="Options of the DeepL Voice API.")] = None
     deepgram: Annotated[DeepgramOptions | None, Meta(description="Options of Deepgram Flux.")] = None
+    vurbo: Annotated[VurboOptions | None, Meta(description="Options of the Vurbo voice-translation API.")] = None
     loopback: Annotated[LoopbackOptions, Meta(description="Options of the loopback backend.")] = LoopbackOptions()
     palabra: Annotated[PalabraOptions | None, Meta(description="Options of Palabra.")] = None
 

@@ -55,7 +55,7 @@ def _value(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _takes_any_text(schema: dict[str, Any]) -> bool:
-    """True where a tag passes anyway, and for lists and sections, which cannot be tags."""
-    if schema.get("type") == "array" or "$ref" in schema:
+    """True where a tag passes anyway, and for lists, mappings and sections, which cannot be tags."""
+    if schema.get("type") in ("array", "object") or "$ref" in schema:
         return True
     return schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "const"}

@@ -6,7 +6,7 @@ from typing import Any
 from satellite.config.fields import did_you_mean, hint_for_key, is_secret
 from satellite.core.section import Fault, Wrong
 
-LATER_BACKENDS = ("vurbo",)
+LATER_BACKENDS = ()
 _SHOWN_CHARACTERS = 40
 
 

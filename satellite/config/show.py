@@ -20,6 +20,8 @@ def _plain(value: Any, path: Path, masked: frozenset[Path]) -> Any:
         return MASK
     if isinstance(value, Section):
         return {name: _plain(getattr(value, name), (*path, name), masked) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {name: _plain(entry, (*path, name), masked) for name, entry in value.items()}
     if isinstance(value, tuple):
         return [_plain(item, (*path, index), masked) for index, item in enumerate(value)]
     return value

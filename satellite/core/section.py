@@ -163,6 +163,8 @@ class _Reading:
                 return self._inner_section(kind, value, path)
             case inspect.VarTupleType():
                 return self._list(kind, value, path)
+            case inspect.DictType():
+                return self._mapping(kind, value, path)
             case _:
                 return _SCALARS[type(kind)](kind, value)
 
@@ -196,6 +198,23 @@ class _Reading:
         if len(entries) < len(value):
             raise _WrongValueError
         return tuple(entries)
+
+    def _mapping(self, kind: inspect.DictType, value: object, path: Path) -> object:
+        """Values by names that the user chooses; all of them or nothing, too."""
+        if not isinstance(value, dict):
+            raise _WrongValueError(Wrong.SECTION)
+        if kind.max_length is not None and len(value) > kind.max_length:
+            raise _WrongValueError(Wrong.TOO_MANY, kind.max_length)
+        entries = {}
+        for name, entry in value.items():
+            try:
+                key = self._noted(kind.key_type, name, (*path, name))
+                entries[key] = self._noted(kind.value_type, entry, (*path, name))
+            except _WrongValueError:
+                continue
+        if len(entries) < len(value):
+            raise _WrongValueError
+        return entries
 
 
 def _judged(value: object, extra: dict[str, Any]) -> object:

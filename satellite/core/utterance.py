@@ -237,7 +237,7 @@ class Utterance:
         source = self.stream(None)
         shown = {key: stream.text for key, stream in self.streams.items() if key is not None and stream.text}
         expected = [language for language in self.settings.expected_languages if language in shown]
-        is_untranslated = source.text and not set(self.settings.target_languages) <= shown.keys()
+        is_untranslated = source.text and not set(self.settings.target_languages) <= {*shown, source.language}
         is_lacking = is_cut or tentative or self.lost_ms or self._sent_at is None or is_untranslated
         start_s = self._onset_s if source.start_s is None else source.start_s
         ends_s = [stream.end_s for stream in self.streams.values() if stream.end_s is not None]
@@ -266,10 +266,10 @@ class Utterance:
         return quiet_since + self.settings.settle_s
 
     def _covers(self, language: str) -> bool:
-        """True when the translation reaches the end of the source text."""
+        """True when the translation reaches the end of the source text, or none is needed: it was said in this one."""
         source_end_s = self.stream(None).end_s
         target_end_s = self.stream(language).end_s
-        if source_end_s is None:
+        if source_end_s is None or self.stream(None).language == language:
             return True
         return target_end_s is not None and target_end_s >= source_end_s - END_TOLERANCE_S
 

@@ -3,11 +3,13 @@
 import audioop
 import re
 import struct
+from collections.abc import Iterator
 from typing import Protocol
 
 from satellite.core.audio import RATE_HZ
 from satellite.emulator.ogg import OggReader
 from satellite.emulator.pcm import WIDTH, StreamResampler
+from satellite.emulator.webm import WebmReader
 from satellite.errors import MediaError
 
 OPUS_RATE_HZ = 48_000
@@ -32,7 +34,9 @@ def make_decoder(media: str) -> SourceDecoder:
     if match:
         return PcmSource(match[1], int(match[2]))
     if media in ("audio/ogg", "audio/ogg;codecs=opus", "audio/auto"):
-        return OpusSource()
+        return OpusSource(OggReader())
+    if media == "audio/webm;codecs=opus":
+        return OpusSource(WebmReader())
     raise MediaError(f"the emulator does not decode {media}")
 
 
@@ -56,19 +60,27 @@ class PcmSource:
         return self._resampler.push(data), duration_ms
 
 
+class PacketReader(Protocol):
+    """Opus packets out of a container, its header packets before them."""
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        """The packets that these bytes complete; ValueError on what is not that container."""
+        ...
+
+
 class OpusSource:
-    """Ogg with Opus; needs PyAV."""
+    """Opus in a container; needs PyAV."""
 
     frame_bytes = 1
     is_exact = False
 
-    def __init__(self) -> None:
+    def __init__(self, reader: PacketReader) -> None:
         try:
             import av  # noqa: PLC0415 - loaded only when used
         except ImportError as fault:
             raise MediaError("Opus needs the package av: pip install av") from fault
         self._av = av
-        self._reader = OggReader()
+        self._reader = reader
         self._context: av.AudioCodecContext | None = None
         self._resampler = StreamResampler(OPUS_RATE_HZ, RATE_HZ)
         self._skip = 0

@@ -10,6 +10,7 @@ from satellite.emulator.settings import EmulatorSettings, Limits, Variants
 
 _MODULES = {
     "deepl": "satellite.emulator.deepl.server",
+    "vurbo": "satellite.emulator.vurbo.server",
     "palabra": "satellite.emulator.palabra.server",
     "deepgram": "satellite.emulator.deepgram.server",
 }

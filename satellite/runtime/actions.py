@@ -43,7 +43,7 @@ class Actions:
         self._ports = ports
         self._unanswered: dict[str, deque[Section]] = {name: deque() for name in ports.declared}
         self.standing: dict[str, Section] = {}
-        """By name, what every session from now on begins with; at most one entry for each declared action."""
+        """By name, what every session from now on begins with; see RuntimeAction.part."""
 
     def request(self, action: str, arguments: Mapping[str, object]) -> str | None:
         """Ask for it; why that is not possible, or None. A refusal is published as the answer, too."""
@@ -87,14 +87,22 @@ class Actions:
         self._ports.report.action_result(action, None, {"applies": "with the next session"})
         return None
 
+    def languages_changed(self) -> None:
+        """The user asks for other languages: what was asked for with the ones before is void."""
+        for name in list(self.standing):
+            if self._ports.declared[name.partition("/")[0]].follows_languages:
+                del self.standing[name]
+
     def _remember(self, action: str, arguments: Section) -> None:
         """What was left out stays as it was asked for before."""
-        if not self._ports.declared[action].outlasts_session:
+        declared = self._ports.declared[action]
+        if not declared.outlasts_session:
             return
-        if (earlier := self.standing.get(action)) is not None:
+        name = action if declared.part is None else f"{action}/{getattr(arguments, declared.part)}"
+        if (earlier := self.standing.get(name)) is not None:
             left_out = [field for field in arguments.__struct_fields__ if getattr(arguments, field) is None]
             arguments = msgspec.structs.replace(arguments, **{field: getattr(earlier, field) for field in left_out})
-        self.standing[action] = arguments
+        self.standing[name] = arguments
 
 
 def _unknown(action: str, declared: Mapping[str, RuntimeAction]) -> str:

@@ -134,7 +134,8 @@ class Uplink:
         present = self._present
         state = None if present is None else present.session.state
         done = (self.counters.sessions, state, self.streamed_samples, self._is_waiting)
-        is_due = self._backlog.samples > 0 and not self._is_waiting
+        is_paused = present is not None and present.session.counters.is_paused
+        is_due = self._backlog.samples > 0 and not self._is_waiting and not is_paused
         return Vital(done, is_due, STREAMING_PATIENCE_S if state is SessionState.STREAMING else SESSION_PATIENCE_S)
 
     def audio(self, chunk: AudioChunk) -> None:

@@ -132,7 +132,7 @@ def test_an_encoder_can_be_used_again_after_its_end() -> None:
 
 
 def test_another_medium_is_refused() -> None:
-    with pytest.raises(MediaError, match="pcm or opus"):
+    with pytest.raises(MediaError, match="pcm, opus or webm"):
         make_encoder("mp3")
 
 

@@ -6,7 +6,6 @@ them here.
 """
 
 from satellite.backends.base import (
-    Action,
     HttpFailed,
     HttpResponse,
     SessionCounters,
@@ -28,7 +27,7 @@ from satellite.backends.lifecycle import Lifecycle
 from satellite.backends.outlet import Outlet
 from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import SessionOpened, VoiceEvent
+from satellite.core.events import SessionOpened
 from satellite.core.timeline import Timeline
 from satellite.errors import LocalMisuse
 
@@ -196,11 +195,3 @@ class DeepLSession(UnaskedInputs):
         self._sender.pump(now)
         if any(by is not None and now >= by for by in (self._ending.deadline, self._finish_by)):
             self._life.end("unconfirmed", expected=True)
-
-    def actions(self) -> list[Action]:
-        """What is to be done, in order."""
-        return self._life.take_actions()
-
-    def events(self) -> list[VoiceEvent]:
-        """What happened, in order."""
-        return self._life.take_events()

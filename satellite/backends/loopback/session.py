@@ -1,6 +1,6 @@
 """LoopbackSession: answers every utterance by itself: its length as text, its audio as speech."""
 
-from satellite.backends.base import Action, SessionCounters, SessionSetup, SessionState
+from satellite.backends.base import SessionCounters, SessionSetup, SessionState
 from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
 from satellite.backends.loopback.options import LoopbackOptions
@@ -84,14 +84,6 @@ class LoopbackSession(UnaskedInputs):
         deadline = self.next_deadline()
         if deadline is not None and now >= deadline:
             self._life.end("idle", expected=True)
-
-    def actions(self) -> list[Action]:
-        """Nothing, ever."""
-        return self._life.take_actions()
-
-    def events(self) -> list[VoiceEvent]:
-        """What happened, in order."""
-        return self._life.take_events()
 
     def _answer(self, utterance_id: str) -> None:
         heard, self._hearing = self._hearing, _Hearing()

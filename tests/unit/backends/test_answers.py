@@ -1,3 +1,5 @@
+"""What HTTP answers of every service have in common."""
+
 import pytest
 
 from satellite.backends.answers import retry_after_s

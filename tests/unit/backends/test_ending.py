@@ -33,3 +33,15 @@ def test_a_service_that_never_stops_talking_is_left() -> None:
     ending.begin("idle", 0.0)
     ending.heard(119.0)
     assert ending.deadline == 120.0
+
+
+def test_there_may_be_a_reason_to_hurry() -> None:
+    ending = Ending(10.0, 5.0)
+    ending.hurry(1.0, 0.0)
+    assert ending.deadline is None
+    ending.begin("idle", 0.0)
+    ending.hurry(3.0, 1.0)
+    ending.heard(2.0)
+    assert ending.deadline == 4.0
+    ending.hurry(30.0, 2.0)
+    assert ending.deadline == 4.0

@@ -1,6 +1,7 @@
 import pytest
 from msgspec import inspect
 
+from satellite.backends.vurbo.vocabulary import Entry, Term
 from satellite.config.fields import (
     all_paths,
     did_you_mean,
@@ -35,6 +36,9 @@ def test_sections_are_found_however_they_are_wrapped() -> None:
     assert section_at(("mqtt", "port", "x")) is None
     assert section_at(("nothing",)) is None
     assert section_at(("voice", "target_languages", 0)) is None
+    assert section_at(("voice", "vurbo", "terminology", "en", 3)) is Term
+    assert section_at(("voice", "vurbo", "dictionary", 3)) is Entry
+    assert section_at(("voice", "vurbo", "dictionary", 3, "translations", "de")) is None
 
 
 def test_secret_fields_are_known() -> None:
@@ -60,6 +64,8 @@ def test_only_what_is_near_is_suggested() -> None:
     [
         (("audoi",), "did you mean audio?"),
         (("voice", "deepl", "apikey"), "did you mean api_key?"),
+        (("voice", "vurbo", "terminology", "en", 0, "trem"), "did you mean term?"),
+        (("voice", "boost"), "it belongs under voice.vurbo.terminology.…[0]"),
         (("mqtt", "device"), "it belongs under audio.input or audio.output"),
         (("audio", "mqtt"), "it belongs under the top level"),
         (("voice", "nothing_like_it"), None),

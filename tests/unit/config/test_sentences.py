@@ -65,7 +65,6 @@ def test_values_are_shown_short_and_on_one_line(value: object, text: str) -> Non
             'must be deepgram, deepl, loopback, palabra or vurbo, not "depl"',
             "did you mean deepl?",
         ),
-        ("voice.vurbo", {}, "this backend is not part of this version", None),
         ("voice.bakcend", "deepl", "unknown key", "did you mean backend?"),
         (
             "voice.deepl",

@@ -54,7 +54,7 @@ def test_matroska_is_read_by_ffmpeg_whatever_the_cluster_size() -> None:
 
 def test_every_published_source_is_decoded_or_declined() -> None:
     decoded = {media for media in SOURCE_MEDIA if "pcm" in media}
-    decoded |= {"audio/ogg", "audio/ogg;codecs=opus", "audio/auto"}
+    decoded |= {"audio/ogg", "audio/ogg;codecs=opus", "audio/webm;codecs=opus", "audio/auto"}
     for media in SOURCE_MEDIA - decoded:
         with pytest.raises(MediaError, match="does not decode audio/"):
             make_decoder(media)
@@ -77,9 +77,9 @@ def test_pcm_duration_and_alignment() -> None:
 )
 def test_ogg_without_mono_opus_is_refused(packets: list[bytes]) -> None:
     with pytest.raises(MediaError, match="not supported"):
-        OpusSource().push(OggWriter(1).page(packets, 0))
+        OpusSource(OggReader()).push(OggWriter(1).page(packets, 0))
 
 
 def test_bytes_that_are_no_container_are_refused() -> None:
     with pytest.raises(MediaError, match="not supported"):
-        OpusSource().push(bytes(100))
+        OpusSource(OggReader()).push(bytes(100))

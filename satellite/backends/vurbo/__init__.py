@@ -1,0 +1,1 @@
+"""The voice-translation WebSocket API of Vurbo."""

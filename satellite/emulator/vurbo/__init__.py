@@ -1,0 +1,1 @@
+"""Vurbo voice-translation, emulated."""
