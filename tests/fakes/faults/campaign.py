@@ -179,7 +179,7 @@ class Campaign:
         last_sample = rig.playing.newest - 5 * RATE_HZ
         exit_code = await rig.stop_daemon()
         await self._drain()
-        verdict = judge(rig.tap.sent, rig.watcher.got, rig.killed_at_s)
+        verdict = judge(rig.tap.sent, rig.watcher.got, rig.killed_at_s, rig.tap.unfinished)
         outcome = Outcome(self._seed, self.struck, verdict, exit_code=exit_code, deaths=list(rig.deaths))
         outcome.speech_played_s = (last_sample - self._first_sample) / RATE_HZ
         outcome.violations = [
@@ -209,7 +209,7 @@ class Campaign:
         """What the service sees behind a bad line is not always what the satellite did."""
         struck = self._guilty(violation.at_s)
         since_s = float("inf") if struck is None else violation.at_s - struck.lifted_s
-        if violation.rule in ("inactivity", "get_while_connected"):
+        if violation.rule in ("inactivity", "get_while_connected", "audio_stopped_in_turn"):
             return since_s < UNSEEN_S
         if violation.rule in PACE_RULES:
             return True

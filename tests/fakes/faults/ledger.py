@@ -27,6 +27,8 @@ class Verdict:
     """Written to the socket less than KILLED_WITHIN_S before the process was killed."""
     invented: list[Got] = field(default_factory=list)
     """Published under a new id although the service never concluded it, or only once for another id."""
+    cut_short: list[Got] = field(default_factory=list)
+    """Published as far as it was known when the connection to the service was lost."""
     reordered: list[Got] = field(default_factory=list)
     two_texts: list[str] = field(default_factory=list)
     """Ids that came with two payloads."""
@@ -43,8 +45,10 @@ class Verdict:
         return not (self.lost or self.invented or self.reordered or self.two_texts)
 
 
-def judge(sent: Sequence[Sent], got: Sequence[Got], killed_at_s: Sequence[float]) -> Verdict:
-    """Compare, per topic and in order; `got` is in order of arrival."""
+def judge(
+    sent: Sequence[Sent], got: Sequence[Got], killed_at_s: Sequence[float], unfinished: Sequence[Sent] = ()
+) -> Verdict:
+    """Compare, per topic and in order; `got` is in order of arrival, `unfinished` may have been published too."""
     verdict = Verdict(sent=len(sent))
     first = _first_of_each_id(got, verdict)
     topics: dict[str, list[Sent]] = defaultdict(list)
@@ -56,6 +60,9 @@ def judge(sent: Sequence[Sent], got: Sequence[Got], killed_at_s: Sequence[float]
             earlier.append(segment)
     for topic in {*topics, *(message.topic for message in first)} - {"utterance"}:
         _judge_topic(topics[topic], [message for message in first if message.topic == topic], verdict, killed_at_s)
+    may_be = {(each.topic, each.text) for each in unfinished}
+    verdict.cut_short = [each for each in verdict.invented if (each.topic, str(each.body["text"])) in may_be]
+    verdict.invented = [each for each in verdict.invented if each not in verdict.cut_short]
     verdict.lost_ms = sum(int(message.body["lost_ms"]) for message in first if message.topic == "utterance")
     return verdict
 

@@ -19,6 +19,8 @@ class Reading:
     audio: Callable[[str | bytes], bytes]
     concluded: Callable[[str | bytes], list[Text]]
     is_error: Callable[[str | bytes], bool]
+    unfinished: Callable[[str | bytes], list[Text]] = lambda _: []
+    """Text that the satellite concludes itself when the connection is lost, as the service will say no more of it."""
 
 
 def parsed(message: str | bytes) -> dict[str, Any]:
@@ -48,6 +50,86 @@ def _deepl_concluded(message: str | bytes) -> list[Text]:
     return found
 
 
+# --- Vurbo voice-translation ---------------------------------------------------------------------------------------
+
+
+def _vurbo(message: str | bytes) -> dict[str, Any]:
+    data = parsed(message).get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _vurbo_audio(message: str | bytes) -> bytes:
+    data = _vurbo(message)
+    return base64.b64decode(data["audio"]) if data.get("action") == "audio" else b""
+
+
+def _vurbo_concluded(message: str | bytes) -> list[Text]:
+    data = _vurbo(message)
+    origin = data.get("origin") or {}
+    found = [("transcript", str(origin["text"]).strip())] if origin.get("is_final") else []
+    for language, entry in (data.get("translations") or {}).items():
+        if entry.get("is_final") and not entry.get("is_retranslation"):
+            found.append((_translation(language), str(entry["text"]).strip()))
+    return found
+
+
+def _translation(language: str) -> str:
+    """The topic of a language that was configured without its region."""
+    return f"translation/{language.partition('-')[0]}"
+
+
+# --- Palabra -------------------------------------------------------------------------------------------------------
+
+
+def _palabra(message: str | bytes) -> tuple[str, dict[str, Any]]:
+    value = parsed(message)
+    data = value.get("data")
+    if isinstance(data, str):
+        data = parsed(data)
+    return str(value.get("message_type")), data if isinstance(data, dict) else {}
+
+
+def _palabra_audio(message: str | bytes) -> bytes:
+    kind, data = _palabra(message)
+    return base64.b64decode(data["data"]) if kind == "input_audio_data" else b""
+
+
+def _palabra_concluded(message: str | bytes) -> list[Text]:
+    kind, data = _palabra(message)
+    said = data.get("transcription") or {}
+    if kind == "validated_transcription":
+        return [("transcript", str(said["text"]).strip())]
+    if kind == "translated_transcription":
+        return [(_translation(said["language"]), str(said["text"]).strip())]
+    return []
+
+
+# --- Deepgram Flux -------------------------------------------------------------------------------------------------
+
+
+def _deepgram_audio(message: str | bytes) -> bytes:
+    return message if isinstance(message, bytes) else b""
+
+
+def _deepgram_concluded(message: str | bytes) -> list[Text]:
+    value = parsed(message)
+    return [("transcript", str(value["transcript"]).strip())] if value.get("event") == "EndOfTurn" else []
+
+
+def _deepgram_unfinished(message: str | bytes) -> list[Text]:
+    value = parsed(message)
+    is_open = value.get("type") == "TurnInfo" and value.get("event") != "EndOfTurn"
+    return [("transcript", str(value["transcript"]).strip())] if is_open else []
+
+
 READINGS: Mapping[str, Reading] = {
     "deepl": Reading(_deepl_audio, _deepl_concluded, lambda message: "error" in parsed(message)),
+    "vurbo": Reading(_vurbo_audio, _vurbo_concluded, lambda message: parsed(message).get("type") == "error"),
+    "palabra": Reading(_palabra_audio, _palabra_concluded, lambda message: _palabra(message)[0] == "error"),
+    "deepgram": Reading(
+        _deepgram_audio,
+        _deepgram_concluded,
+        lambda message: parsed(message).get("type") == "Error",
+        _deepgram_unfinished,
+    ),
 }

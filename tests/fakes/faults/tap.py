@@ -24,6 +24,8 @@ class Tap:
     def __init__(self, reading: Reading, reached: Reached, clock: Callable[[], float]) -> None:
         self._reading = reading
         self.sent: list[Sent] = []
+        self.unfinished: list[Sent] = []
+        """Text that the service might have concluded, had its connection lived."""
         self.audio_bytes = 0
         self.errors_s: list[float] = []
         """When the satellite was handed an `error` message."""
@@ -47,6 +49,8 @@ class Tap:
                     self.errors_s.append(now)
                 concluded = self._reading.concluded(message)
                 self.sent += [Sent(topic, text, now, connection) for topic, text in concluded if text]
+                unfinished = self._reading.unfinished(message)
+                self.unfinished += [Sent(topic, text, now, connection) for topic, text in unfinished if text]
 
     def _heard(self, connection: int, pcm: bytes, now: float) -> None:
         if pcm:
