@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -169,6 +170,7 @@ def _uplink(result: Talk, options: dict[str, object], clock: Clock) -> Uplink:
             speech_language="de" if can.speaks else None,
             speech_voice=None,
             idle_close_s=60.0,
+            unique_id=uuid.uuid4().hex,
         )
         result.sessions.append(backend.create(section, setup))
         return result.sessions[-1]
