@@ -73,7 +73,6 @@ BOUNDED = {
     "backends/vurbo/sentences.py: _Target.open": "MAX_OPEN",
     "backends/vurbo/sentences.py: _Target.owed": "MAX_OWED",
     "backends/vurbo/wishes.py: Wishes._voices": "MAX_LANGUAGES",
-    "backends/flight.py: Flight._legs": "MAX_AHEAD_S of audio, and silence each KEEP_ALIVE_S until SILENT_S",
     "backends/lifecycle.py: Lifecycle._actions": "drained after each input",
     "backends/lifecycle.py: Lifecycle._events": "drained after each input",
     "backends/lifecycle.py: Lifecycle._keys": "those of the configuration",

@@ -6,7 +6,6 @@ from typing import Any
 from satellite.config.fields import did_you_mean, hint_for_key, is_secret
 from satellite.core.section import Fault, Wrong
 
-LATER_BACKENDS = ()
 _SHOWN_CHARACTERS = 40
 
 
@@ -68,17 +67,12 @@ def _text(fault: Fault) -> tuple[str, str | None]:
 
 
 def _unknown_key(fault: Fault) -> tuple[str, str | None]:
-    path = fault.path
-    if path[0] == "voice" and path[-1] in LATER_BACKENDS:
-        return "this backend is not part of this version", None
-    return "unknown key", hint_for_key(path)
+    return "unknown key", hint_for_key(fault.path)
 
 
 def _choice(fault: Fault) -> tuple[str, str | None]:
     *others, last = fault.limit
     message = f"must be {', '.join(others)} or {last}"
-    if fault.path == ("voice", "backend") and fault.value in LATER_BACKENDS:
-        return f"{message} (others are not part of this version)", None
     return message, did_you_mean(fault.value, fault.limit) if isinstance(fault.value, str) else None
 
 

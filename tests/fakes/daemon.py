@@ -114,11 +114,15 @@ class Emulator:
     """The emulated service as a process of its own; `report` and `audio` are there after `stop`."""
 
     process: subprocess.Popen[bytes]
-    base_url: str
-    directory: Path
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any]
     """What stands below `voice.<backend>` in a configuration that uses it."""
+    directory: Path
     report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """Where a service with one address answers."""
+        return str(self.options["base_url"])
 
     def stop(self) -> dict[str, Any]:
         """End it and read its report."""
@@ -150,7 +154,7 @@ def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
     try:
         assert select.select([process.stdout], [], [], 20)[0], "the emulator did not start"
         hello = json.loads(process.stdout.readline())
-        yield Emulator(process, hello["base_url"], directory, hello)
+        yield Emulator(process, hello, directory)
     finally:
         process.kill()
         process.wait()

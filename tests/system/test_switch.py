@@ -1,6 +1,7 @@
 """From one voice service to another by a changed line and SIGHUP, while somebody speaks."""
 
 import asyncio
+import functools
 import json
 import signal
 from contextlib import ExitStack
@@ -26,6 +27,10 @@ def texts(seen: Subscriber) -> list[str]:
     """Every piece of transcript that came, once each."""
     bodies = {body["id"]: body for body in (json.loads(text) for text in seen.texts(f"{BASE}/transcript"))}
     return [body["text"] for body in bodies.values()]
+
+
+def has_texts(enough: int, seen: Subscriber) -> bool:
+    return len(texts(seen)) >= enough
 
 
 def configure(directory: Path, name: str, services: dict[str, Emulator], broker: Broker) -> Path:
@@ -57,8 +62,8 @@ async def test_a_running_satellite_moves_through_all_services_and_loses_no_word_
                     if number:
                         configure(tmp_path, name, services, broker)
                         daemon.signal(signal.SIGHUP)
-                    had = len(texts(seen))
-                    await seen.until(lambda s, enough=had + 2 * SENTENCES: len(texts(s)) >= enough, 60)
+                    enough = len(texts(seen)) + 2 * SENTENCES
+                    await seen.until(functools.partial(has_texts, enough), 60)
                 daemon.signal(signal.SIGTERM)
                 assert await asyncio.to_thread(daemon.wait, 30) == 0
             await seen.until_text(f"{BASE}/availability", "offline")

@@ -1,13 +1,10 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from satellite.backends.base import Severity
 from satellite.backends.deepgram.options import DeepgramOptions, check
-from satellite.core.section import fields_of
-from tests.fakes.sections import RefusedError, made
+from tests.fakes.sections import RefusedError
 from tests.unit.backends.deepgram.stage import KEY, options, setup
 
 TARGETS = "voice.target_languages"
