@@ -248,7 +248,7 @@ class _Demo:
 
     def _next_step(self, recording: Path) -> str:
         """The smallest configuration for the service itself."""
-        required = [name for name, field in fields_of(self._options).items() if field.required]
+        required = [name for name, field in fields_of(self._options).items() if field.required] or ["api_key"]
         credentials = ", ".join(f"{name}: YOUR-{name.rpartition('_')[2].upper()}" for name in required)
         languages = "" if self._can.translates else "target_languages: [], speech_language: null, "
         place = shlex.quote(str(recording))
