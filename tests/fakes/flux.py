@@ -30,7 +30,7 @@ from satellite.runtime.uplink import Uplink, UplinkParts
 from tests.fakes.rawdeepl import DATA, RawAnswer, demo_pcm, request
 from tests.fakes.sections import made
 from tests.fakes.virtual_time import running
-from tests.fakes.voice_link import SPOKEN_AT_S, Heard
+from tests.fakes.voice_link import SPOKEN_AT_S, Heard, missing_ms
 
 SETTINGS = DeepgramSettings(recording=DATA / "demo.wav", labels=DATA / "demo.labels.json")
 FIRST_SENTENCE = demo_pcm(500, 3600)
@@ -145,7 +145,7 @@ def rules(emulator: DeepgramEmulator) -> list[str]:
     return [violation.rule for violation in emulator.violations]
 
 
-async def refused(client: RawFlux, *arguments: Any, **headers: str) -> tuple[int, dict[str, str]]:
+async def refused(client: RawFlux, *arguments: Any, **headers: Any) -> tuple[int, dict[str, str]]:
     """Status and body of a handshake that is refused."""
     with pytest.raises(InvalidStatus) as caught:
         await client.dial(*arguments, **headers)
@@ -164,6 +164,7 @@ class Way:
         self.uplink = uplink
         self.backlog = backlog
         self.heard = heard
+        self._said = bytearray()
 
     async def speak(self, utterance_id: str, start_ms: float, end_ms: float) -> None:
         """A part of the recording, in real time; pieces that are late are given at once."""
@@ -171,6 +172,7 @@ class Way:
         due, pcm = loop.time(), demo_pcm(int(start_ms), int(end_ms))
         for at in range(0, len(pcm), 3200):
             start_s = SPOKEN_AT_S + start_ms / 1000 + at / 32_000
+            self._said += pcm[at : at + 3200]
             self.uplink.audio(AudioChunk(pcm[at : at + 3200], start_s, utterance_id))
             due += 0.1
             await asyncio.sleep(due - loop.time())
@@ -194,6 +196,12 @@ class Way:
         """End in order, and wait for it."""
         self.uplink.finish()
         await self.until("the end", lambda: self.backlog.is_empty and self.uplink._present is None)
+
+    def missing_ms(self) -> float:
+        """What was said and never received; fails when anything came twice or out of order."""
+        connections = [log for session in self.emulator.sessions for log in session.connections]
+        got = b"".join(bytes(log.pcm_16k) for log in connections)
+        return missing_ms(bytes(self._said), got)
 
     def text(self) -> list[str]:
         return [segment.text.strip() for segment in self.heard.text()]

@@ -79,6 +79,20 @@ class Heard:
         return [segment for update in updates for segment in update.concluded]
 
 
+def missing_ms(said: bytes, got: bytes) -> float:
+    """How much of what was said is not in what came; fails when anything came twice or out of order."""
+    at = missing = 0
+    for begin in range(0, len(got) - UNIT_MS * 32 + 1, UNIT_MS * 32):
+        unit = got[begin : begin + UNIT_MS * 32]
+        if not any(unit):
+            continue  # silence of our own
+        found = said.find(unit, at)
+        assert found >= 0, f"{begin / 32:.0f} ms of what came is not what was said next"
+        missing += found - at
+        at = found + UNIT_MS * 32
+    return (missing + len(said) - at) / 32
+
+
 class Way:
     """One run: say something, hurt the relay, look at what came of it."""
 
@@ -120,17 +134,7 @@ class Way:
 
     def missing_ms(self) -> float:
         """What was said and never received; fails when anything came twice or out of order."""
-        said, got = demo_pcm()[: self._spoken_bytes], self.received()
-        at = missing = 0
-        for begin in range(0, len(got) - UNIT_MS * 32 + 1, UNIT_MS * 32):
-            unit = got[begin : begin + UNIT_MS * 32]
-            if not any(unit):
-                continue  # silence of our own
-            found = said.find(unit, at)
-            assert found >= 0, f"{begin / 32:.0f} ms of what came is not what was said next"
-            missing += found - at
-            at = found + UNIT_MS * 32
-        return (missing + len(said) - at) / 32
+        return missing_ms(demo_pcm()[: self._spoken_bytes], self.received())
 
     def worst_time_off_ms(self, after_s: float) -> float:
         """How far the times of concluded text lie from those of the labels, from that moment of the recording on."""

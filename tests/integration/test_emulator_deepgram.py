@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from satellite.adapters.encoder import make_encoder
 from satellite.emulator.deepgram.settings import DeepgramSettings, DeepgramVariants
+from satellite.emulator.deepgram.stream import UNPARSABLE
 from tests.fakes.flux import (
     CHUNK_BYTES,
     FAST,
@@ -349,7 +350,7 @@ async def test_a_message_that_is_not_understood_is_fatal(act: Act, rule: str) ->
         await client.open()
         await act(client)
         error = await client.until("Error")
-        assert error["code"] == "UNPARSABLE_CLIENT_MESSAGE"
+        assert error["code"] == UNPARSABLE
         assert "request_id" not in error
         await client.drain()
         assert rules(emulator) == [rule]

@@ -119,7 +119,7 @@ class Script:
         if not words:
             return 0.01
         scale_ms = SENTENCE_MS if words[-1].text.endswith(SENTENCE_ENDS) else PHRASE_MS
-        return 1 - math.exp(-max(0.0, self._stream_ms - words[-1].end_ms) / scale_ms)
+        return min(0.99, 1 - math.exp(-max(0.0, self._stream_ms - words[-1].end_ms) / scale_ms))
 
     def _end(self, trigger: str) -> list[Event]:
         event = self._event("EndOfTurn")
