@@ -222,6 +222,8 @@ def _target_languages(payload: bytes, targets_max: int) -> tuple[str, ...]:
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         _refuse('expected a list of language tags: de,fr or ["de","fr"]; [] for none')
     languages = tuple(dict.fromkeys(_language(item.strip()) for item in items))
+    if languages and not targets_max:
+        _refuse("the voice service does not translate")
     if len(languages) > targets_max:
         _refuse(f"{len(languages)} languages are too many; {targets_max} is the most")
     return languages

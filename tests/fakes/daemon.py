@@ -116,6 +116,8 @@ class Emulator:
     process: subprocess.Popen[bytes]
     base_url: str
     directory: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    """What stands below `voice.<backend>` in a configuration that uses it."""
     report: dict[str, Any] = field(default_factory=dict)
 
     def stop(self) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
     try:
         assert select.select([process.stdout], [], [], 20)[0], "the emulator did not start"
         hello = json.loads(process.stdout.readline())
-        yield Emulator(process, hello["base_url"], directory)
+        yield Emulator(process, hello["base_url"], directory, hello)
     finally:
         process.kill()
         process.wait()

@@ -1,7 +1,12 @@
-"""Our Deepgram session through the real driver against the emulated service, over real sockets in real time."""
+"""Our Deepgram session through the real driver against the emulated service, over real sockets in real time.
+
+Real time is what takes long here, so the runs of a test go on side by side, each with a service of its own.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -33,6 +38,51 @@ def faulty(*faults: Fault) -> Any:
     return replace(SETTINGS, faults=faults)
 
 
+WAYS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "token": (SETTINGS, {"authentication": "token"}),
+    "opus": (SETTINGS, {"source_media": "opus"}),
+    "manual": (
+        SETTINGS,
+        {"eot_threshold": 1.0, "eot_timeout_ms": 30_000, "keyterms": ["living room"], "tags": ["a b"]},
+    ),
+    "eager": (SETTINGS, {"eager_eot_threshold": 0.4, "numerals": True, "redact": "numbers", "mip_opt_out": True}),
+    "multi": (SETTINGS, {"model": "flux-general-multi", "language_hints": ["de"], "profanity_filter": True}),
+    "sparing": (variant(no_trigger=True, text_numbers=True, no_request_id=True, empty_ends=True), {}),
+    "chatty": (variant(unknown_messages=True, unknown_events=True, close_status=True), {}),
+    "indifferent": (variant(no_model_end=True, close_lingers=True), {}),
+}
+ENDS = (
+    Fault("cut", how="rst", after_chunks=15),
+    Fault("cut", how="close", code=1011, after_chunks=15),
+    Fault("error", status=503, after_chunks=15),
+    Fault("garbage", what="not_json", after_chunks=15),
+    Fault("duration_limit", at_s=1.5),
+)
+REFUSALS = (
+    Fault("handshake", status=503),
+    Fault("reset", on="ws"),
+    Fault("accept_close", code=1011),
+    Fault("handshake", status=429),
+)
+
+Run = Callable[[], Awaitable[None]]
+
+
+async def together(runs: dict[str, Run]) -> None:
+    """All of them at once; a failure tells which."""
+
+    async def named(name: str, run: Run) -> None:
+        try:
+            await run()
+        except Exception as failure:
+            failure.add_note(f"in the run: {name}")
+            raise
+
+    async with asyncio.TaskGroup() as group:
+        for name, run in runs.items():
+            group.create_task(named(name, run))
+
+
 def assert_in_time(way: Way, within_s: float = 0.1) -> None:
     """Each segment begins when its sentence does."""
     starts = {sentence["text"]: sentence["start_ms"] / 1000 for sentence in SENTENCES}
@@ -40,8 +90,7 @@ def assert_in_time(way: Way, within_s: float = 0.1) -> None:
         assert segment.start_s - SPOKEN_AT_S == pytest.approx(starts[segment.text.strip()], abs=within_s)
 
 
-@pytest.mark.slow
-async def test_the_recording_comes_out_whole() -> None:
+async def the_recording_comes_out_whole() -> None:
     async with flux_way() as way:
         for number in range(len(SENTENCES)):
             await way.say(number)
@@ -59,22 +108,7 @@ async def test_the_recording_comes_out_whole() -> None:
         assert way.emulator.billed_ms == pytest.approx(heard_ms, abs=100), "nothing beside what was said"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("settings", "options"),
-    [
-        (SETTINGS, {"authentication": "token"}),
-        (SETTINGS, {"source_media": "opus"}),
-        (SETTINGS, {"eot_threshold": 1.0, "eot_timeout_ms": 30_000, "keyterms": ["living room"], "tags": ["a b"]}),
-        (SETTINGS, {"eager_eot_threshold": 0.4, "numerals": True, "redact": "numbers", "mip_opt_out": True}),
-        (SETTINGS, {"model": "flux-general-multi", "language_hints": ["de"], "profanity_filter": True}),
-        (variant(no_trigger=True, text_numbers=True, no_request_id=True, empty_ends=True), {}),
-        (variant(unknown_messages=True, unknown_events=True, close_status=True), {}),
-        (variant(no_model_end=True, close_lingers=True), {}),
-    ],
-    ids=["token", "opus", "manual", "eager", "multi", "sparing", "chatty", "indifferent"],
-)
-async def test_a_sentence_comes_out_whole_in_every_way(settings: Any, options: dict[str, Any]) -> None:
+async def a_sentence_comes_out_whole(settings: Any, options: dict[str, Any]) -> None:
     async with flux_way(settings, **options) as way:
         await way.say(0)
         await way.until("its settling", lambda: way.heard.all(UtteranceSettled))
@@ -85,8 +119,7 @@ async def test_a_sentence_comes_out_whole_in_every_way(settings: Any, options: d
         assert_in_time(way)
 
 
-@pytest.mark.slow
-async def test_without_times_of_words_text_is_near_enough() -> None:
+async def without_times_of_words_text_is_near_enough() -> None:
     async with flux_way(variant(no_word_times=True)) as way:
         await way.say(0)
         await way.finish()
@@ -94,9 +127,8 @@ async def test_without_times_of_words_text_is_near_enough() -> None:
         assert_in_time(way, within_s=0.6)
 
 
-@pytest.mark.slow
-async def test_a_deployment_that_knows_no_force_costs_one_connection_and_no_word() -> None:
-    async with flux_way(variant(no_force=True, no_model_end=True), eot_timeout_ms=500) as way:
+async def a_deployment_that_knows_no_force_costs_one_connection_and_no_word() -> None:
+    async with flux_way(variant(no_force=True, no_model_end=True), eot_timeout_ms=2000) as way:
         await way.say(0)
         await way.until("the end of the session", lambda: way.heard.all(SessionEnded))
         await way.say(1)
@@ -107,8 +139,7 @@ async def test_a_deployment_that_knows_no_force_costs_one_connection_and_no_word
         assert rules(way.emulator) == []
 
 
-@pytest.mark.slow
-async def test_a_force_that_nothing_comes_of_gives_way_to_silence() -> None:
+async def a_force_that_nothing_comes_of_gives_way_to_silence() -> None:
     async with flux_way(variant(deaf_force=True, no_model_end=True), eot_timeout_ms=1500) as way:
         await way.say(0)
         await way.until("its settling", lambda: way.heard.all(UtteranceSettled))
@@ -118,8 +149,7 @@ async def test_a_force_that_nothing_comes_of_gives_way_to_silence() -> None:
         assert len(way.emulator.sessions) == 1
 
 
-@pytest.mark.slow
-async def test_settings_change_while_somebody_speaks() -> None:
+async def settings_change_while_somebody_speaks() -> None:
     async with flux_way() as way:
         way.uplink.run_action(FORCE_END_TURN, ForceEndTurn())
         async with asyncio.TaskGroup() as group:
@@ -137,8 +167,7 @@ async def test_settings_change_while_somebody_speaks() -> None:
         assert rules(way.emulator) == []
 
 
-@pytest.mark.slow
-async def test_what_was_asked_for_earlier_is_in_the_query() -> None:
+async def what_was_asked_for_earlier_is_in_the_query() -> None:
     standing = {CONFIGURE: Configure(keyterms=("zigbee",), language_hints=("de", "en"))}
     async with flux_way(standing=standing) as way:
         await way.say(0)
@@ -152,19 +181,7 @@ async def test_what_was_asked_for_earlier_is_in_the_query() -> None:
 # --- faults ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("cut", how="rst", after_chunks=15),
-        Fault("cut", how="close", code=1011, after_chunks=15),
-        Fault("error", status=503, after_chunks=15),
-        Fault("garbage", what="not_json", after_chunks=15),
-        Fault("duration_limit", at_s=1.5),
-    ],
-    ids=lambda fault: f"{fault.kind}-{fault.how}",
-)
-async def test_a_connection_that_ends_in_speech_costs_no_sentence_after_it(fault: Fault) -> None:
+async def a_connection_that_ends_in_speech_costs_no_sentence_after_it(fault: Fault) -> None:
     async with flux_way(faulty(fault)) as way:
         await way.say(0)
         await way.until("another session", lambda: len(way.heard.all(SessionOpened)) == 2)
@@ -179,8 +196,7 @@ async def test_a_connection_that_ends_in_speech_costs_no_sentence_after_it(fault
         assert rules(way.emulator) == []
 
 
-@pytest.mark.slow
-async def test_a_stall_costs_nothing_and_ends_without_a_burst() -> None:
+async def a_stall_costs_nothing_and_ends_without_a_burst() -> None:
     async with flux_way(faulty(Fault("stall", for_s=2.0, after_chunks=15))) as way:
         await way.say(0)
         await way.finish()
@@ -189,19 +205,8 @@ async def test_a_stall_costs_nothing_and_ends_without_a_burst() -> None:
         assert rules(way.emulator) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "faults",
-    [
-        (Fault("handshake", status=503),),
-        (Fault("reset", on="ws"),),
-        (Fault("accept_close", code=1011),),
-        (Fault("handshake", status=429),),
-    ],
-    ids=lambda faults: f"{faults[0].kind}",
-)
-async def test_a_session_that_does_not_come_about_is_asked_for_again(faults: tuple[Fault, ...]) -> None:
-    async with flux_way(faulty(*faults)) as way:
+async def a_session_that_does_not_come_about_is_asked_for_again(fault: Fault) -> None:
+    async with flux_way(faulty(fault)) as way:
         await way.say(0)
         await way.until("the text", lambda: way.text() == [FIRST], 30.0)
         await way.finish()
@@ -224,8 +229,7 @@ async def test_a_refusal_parks_it(status: int, category: ErrorCategory) -> None:
         assert failure.trace_id is not None
 
 
-@pytest.mark.slow
-async def test_a_token_that_went_stale_is_replaced() -> None:
+async def a_token_that_went_stale_is_replaced() -> None:
     settings = faulty(Fault("token", what="stale", on="POST"))
     async with flux_way(settings, authentication="token") as way:
         await way.say(0)
@@ -235,10 +239,62 @@ async def test_a_token_that_went_stale_is_replaced() -> None:
         assert rules(way.emulator) == []
 
 
-async def test_an_idle_connection_is_closed_in_order() -> None:
+async def a_service_that_says_nothing_is_left() -> None:
+    async with flux_way(variant(no_events=True)) as way:
+        await way.speak("u0", 0, 12_500)
+        await way.until("the failure", lambda: way.heard.all(SessionFailed))
+        (failure,) = way.heard.all(SessionFailed)
+        assert (failure.category, failure.detail) == (
+            ErrorCategory.SERVER,
+            "the service said nothing about 10 s of audio",
+        )
+        assert way.heard.lost_ms == pytest.approx(10_000, abs=200)
+
+
+async def a_service_that_is_never_ready_is_left() -> None:
+    async with flux_way(variant(no_connected=True)) as way:
+        await way.speak("u0", 800, 1000)
+        await way.until("the failure", lambda: way.heard.all(SessionFailed))
+        assert way.heard.all(SessionFailed)[0].category is ErrorCategory.SERVER
+        assert way.heard.lost_ms == 0
+        assert way.backlog.samples == 3200
+
+
+async def an_idle_connection_is_closed_in_order() -> None:
     async with flux_way(idle_close_s=1.0) as way:
         await way.speak("u0", 0, 200)
         way.uplink.utterance_ended("u0")
         await way.until("the end", lambda: way.heard.all(SessionEnded))
         assert way.heard.all(SessionEnded) == [SessionEnded("idle", expected=True)]
         assert rules(way.emulator) == []
+
+
+# --- all of it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_what_is_said_comes_out_whole() -> None:
+    ways = {f"way {name}": partial(a_sentence_comes_out_whole, *way) for name, way in WAYS.items()}
+    named = (
+        the_recording_comes_out_whole,
+        without_times_of_words_text_is_near_enough,
+        settings_change_while_somebody_speaks,
+        what_was_asked_for_earlier_is_in_the_query,
+        a_token_that_went_stale_is_replaced,
+        a_deployment_that_knows_no_force_costs_one_connection_and_no_word,
+        a_force_that_nothing_comes_of_gives_way_to_silence,
+        an_idle_connection_is_closed_in_order,
+    )
+    await together({**ways, **{run.__name__: run for run in named}})
+
+
+@pytest.mark.slow
+async def test_what_breaks_costs_little() -> None:
+    ends = {f"{fault}": partial(a_connection_that_ends_in_speech_costs_no_sentence_after_it, fault) for fault in ENDS}
+    refusals = {f"{fault}": partial(a_session_that_does_not_come_about_is_asked_for_again, fault) for fault in REFUSALS}
+    named = (
+        a_stall_costs_nothing_and_ends_without_a_burst,
+        a_service_that_says_nothing_is_left,
+        a_service_that_is_never_ready_is_left,
+    )
+    await together({**ends, **refusals, **{run.__name__: run for run in named}})

@@ -194,3 +194,11 @@ def test_no_payload_can_do_harm(name: str, payload: bytes) -> None:
         assert answer.reason
         json.dumps([answer.command, answer.payload, answer.reason], ensure_ascii=False).encode()
         assert (answer.command + answer.payload).isprintable()
+
+
+def test_a_service_that_does_not_translate_says_so() -> None:
+    topic = TOPICS.command("target_languages")
+    refused = parse(TOPICS, topic, b"de", retained=False, targets_max=0)
+    assert isinstance(refused, CommandRefused)
+    assert refused.reason == "the voice service does not translate"
+    assert parse(TOPICS, topic, b"[]", retained=False, targets_max=0) == SetTargetLanguages(())
