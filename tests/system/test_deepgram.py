@@ -30,7 +30,7 @@ def voice(options: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 async def ask(seen: Subscriber) -> None:
     """Run-time actions as soon as somebody is heard, and a wish that cannot be granted."""
-    await seen.until(lambda s: bodies(s, "session"), 30)
+    await seen.until(lambda s: bool(bodies(s, "session")), 30)
     await seen.send(f"{BASE}/set/backend/configure", '{"keyterms": ["kitchen light"], "eot_timeout_ms": 4000}')
     await seen.send(f"{BASE}/set/backend/configure", '{"keyterms": ["a,b"]}')
     await seen.send(f"{BASE}/set/target_languages", "de")

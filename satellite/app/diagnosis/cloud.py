@@ -1,8 +1,11 @@
 """The voice service: asked for a session as the daemon asks, which proves key, plan, options and languages.
 
-The session is never dialled, so that no audio is sent and nothing is billed.
+The session is not dialled, or where nothing else can be asked closed as soon as it is open, so that no audio is sent
+and nothing is billed.
 """
 
+import asyncio
+import contextlib
 import email.utils
 from dataclasses import replace
 
@@ -11,11 +14,11 @@ from satellite.adapters.link import shared_tls
 from satellite.app import parts
 from satellite.app.diagnosis.report import Outcome, failed, passed, warned
 from satellite.app.voice import VoiceRoom
-from satellite.backends.base import BackendSession, HttpRequest, HttpResponse
+from satellite.backends.base import BackendSession, HttpRequest, HttpResponse, OpenSocket
 from satellite.config.model import Config
 from satellite.core.audio import RATE_HZ
 from satellite.core.backlog import Backlog
-from satellite.core.events import SessionFailed
+from satellite.core.events import SessionFailed, SessionOpened, VoiceEvent
 from satellite.errors import ErrorCategory, SatelliteError
 from satellite.ports import Clock
 
@@ -54,9 +57,11 @@ class ServiceVisit:
             return failed(str(error), "see docs/configuration.md for what this option needs")
         session.start(self._clock.monotonic())
         requests = 0
-        while (request := _wish(session)) is not None:
+        while isinstance(wish := _wish(session), HttpRequest):
             requests += 1
-            await self._exchange(session, request)
+            await self._exchange(session, wish)
+        if isinstance(wish, OpenSocket) and not requests:
+            return await self._dial(room)
         failures = [event for event in session.events() if isinstance(event, SessionFailed)]
         session.close(self._clock.monotonic())
         if failures:
@@ -64,6 +69,28 @@ class ServiceVisit:
         if not requests:
             return passed(f"{room.name}: answers by itself, without a service")
         return passed(f"{room.name}: the service grants a session with these languages and options")
+
+    async def _dial(self, room: VoiceRoom) -> Outcome:
+        """A connection is all that can be asked for: it is opened, and closed before anybody speaks."""
+        session = room.make_session(Backlog(RATE_HZ), parts.configured_settings(self._config), {})
+        events: list[VoiceEvent] = []
+
+        def happened(event: VoiceEvent) -> None:
+            events.append(event)
+            if isinstance(event, SessionOpened):
+                session.close(self._clock.monotonic())
+
+        session.start(self._clock.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await room.make_link(session, happened).run()
+        for event in events:
+            if isinstance(event, SessionFailed):
+                return judge(room.name, event)
+            if isinstance(event, SessionOpened):
+                return passed(f"{room.name}: the service opens a connection with these languages and options")
+        detail = f"no answer within {ANSWER_WITHIN_S:g} s"
+        return judge(room.name, SessionFailed(ErrorCategory.CONNECTIVITY, detail))
 
     async def _exchange(self, session: BackendSession, request: HttpRequest) -> None:
         request = replace(request, connect_timeout_s=CONNECT_WITHIN_S, timeout_s=ANSWER_WITHIN_S)
@@ -93,6 +120,6 @@ def date_of(answer: HttpResponse) -> float | None:
         return None
 
 
-def _wish(session: BackendSession) -> HttpRequest | None:
-    """What the session wants to ask; that it wants to dial is the end of it."""
-    return next((action for action in session.actions() if isinstance(action, HttpRequest)), None)
+def _wish(session: BackendSession) -> HttpRequest | OpenSocket | None:
+    """What the session wants to ask or dial; that it wants to dial is the end of it."""
+    return next((action for action in session.actions() if isinstance(action, HttpRequest | OpenSocket)), None)
