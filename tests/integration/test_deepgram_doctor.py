@@ -17,7 +17,8 @@ from tests.fakes.flux import FAST, emulated, rules
 
 
 async def asked(directory: Path, options: dict[str, Any]) -> Outcome:
-    voice: dict[str, Any] = {"backend": "deepgram", "target_languages": [], "speech_language": None, "deepgram": options}
+    languages: dict[str, Any] = {"target_languages": [], "speech_language": None}
+    voice = {"backend": "deepgram", **languages, "deepgram": options}
     path = directory / "config.yaml"
     path.write_text(yaml.safe_dump({"voice": voice}))
     return await cloud.ServiceVisit(load(path), SystemClock()).ask()
