@@ -8,10 +8,10 @@ from satellite.errors import BackendError, ErrorCategory
 
 _MODULES = {
     "deepl": "satellite.backends.deepl.backend",
-    "deepgram": "satellite.backends.deepgram.backend",
     "vurbo": "satellite.backends.vurbo.backend",
-    "loopback": "satellite.backends.loopback.backend",
     "palabra": "satellite.backends.palabra.backend",
+    "deepgram": "satellite.backends.deepgram.backend",
+    "loopback": "satellite.backends.loopback.backend",
 }
 
 

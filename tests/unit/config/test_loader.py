@@ -152,7 +152,7 @@ def test_a_finding_about_a_wrong_key_says_nothing_more(tmp_path: Path) -> None:
 
 
 def test_a_wrong_backend_does_not_ask_for_another_ones_key(tmp_path: Path) -> None:
-    for backend in ("palabra", "5", "target_languages_"):
+    for backend in ("vosk", "5", "target_languages_"):
         (problem,) = problems(tmp_path, f"voice: {{backend: {backend}}}\n")
         assert "voice.backend: must be deepgram, deepl, loopback, palabra or vurbo" in problem
     assert len(problems(tmp_path, "voice: [deepl]\n")) == 1
