@@ -24,7 +24,7 @@ TRACK_FRAME_MS = 100
 TRACK_FRAMES = 50
 """Sound of a track that may wait to be taken: 5 s."""
 QUEUE_MS = 1_000
-CUSHION_MS = 200
+CUSHION_MS = 300
 """Silence that goes before sound which follows on nothing: what comes a little late then leaves no gap."""
 MAX_WAITING = 64
 """Messages, and pieces of sound, that may wait for the SDK; more means that it takes nothing any more."""
