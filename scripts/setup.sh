@@ -62,3 +62,25 @@ install_python() {
     fail "pip could not install the Python packages: is there a network?"
   cksum <pyproject.toml >"$VENV/.installed-${extra:-core}"
 }
+
+# install_livekit: a LiveKit server, against which the tests of rooms run; without Go they are skipped and say so.
+# Built as its own main module: its go.mod replaces modules, which `go install` refuses.
+LIVEKIT_VERSION=v1.11.0
+install_livekit() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite module=github.com/livekit/livekit-server work
+  local program=$cache/livekit-server-$LIVEKIT_VERSION
+  [ -n "${LIVEKIT_SERVER:-}" ] || command -v livekit-server >/dev/null || [ -x "$program" ] && return
+  command -v go >/dev/null || { echo "Go is not here: the tests of WebRTC rooms are skipped"; return; }
+  echo "Building livekit-server $LIVEKIT_VERSION for the tests of WebRTC rooms (once, two to three minutes) ..."
+  work=$(mktemp -d)
+  mkdir -p "$cache"
+  if go mod download "$module@$LIVEKIT_VERSION" >"$work/log" 2>&1 &&
+    cp -r "$(go env GOMODCACHE)/$module@$LIVEKIT_VERSION/." "$work/src" && chmod -R u+w "$work/src" &&
+    (cd "$work/src" && go build -ldflags "-s -w" -o "$program.new" ./cmd/server) >>"$work/log" 2>&1; then
+    mv "$program.new" "$program"
+  else
+    tail -n 3 "$work/log" >&2
+    echo "livekit-server could not be built: the tests of WebRTC rooms are skipped"
+  fi
+  rm -rf "$work"
+}

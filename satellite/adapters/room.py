@@ -24,13 +24,16 @@ TRACK_FRAME_MS = 100
 TRACK_FRAMES = 50
 """Sound of a track that may wait to be taken: 5 s."""
 QUEUE_MS = 1_000
-CUSHION_MS = 200
+CUSHION_MS = 300
 """Silence that goes before sound which follows on nothing: what comes a little late then leaves no gap."""
 MAX_WAITING = 64
 """Messages, and pieces of sound, that may wait for the SDK; more means that it takes nothing any more."""
+MAX_UNREAD = 4_096
+"""Messages that came and were not read yet; more are dropped: nobody says so much."""
 MAX_BIT_RATE = 32_000
 FLUSH_WITHIN_S = 1.0
 LEAVE_WITHIN_S = 3.0
+SEEN_THROUGH_S = 10.0
 
 STUCK = "the room takes nothing any more"
 GIVEN_UP = SocketClosed(was_open=False, reason="given up while joining")
@@ -44,6 +47,27 @@ class RoomHooks:
     opened: Callable[[], None]
     message: Callable[[bytes], None]
     track_audio: Callable[[str, bytes], None]
+
+
+async def _connect(room: "rtc.Room", action: OpenRoom) -> SocketClosed | None:
+    """Why there is no connection, None when there is one."""
+    from livekit import rtc  # noqa: PLC0415 - loaded only when used
+
+    try:
+        await room.connect(action.url, action.token, rtc.RoomOptions(auto_subscribe=True))
+    except rtc.ConnectError as error:  # its text may hold the token
+        status = _STATUS.search(str(error))
+        reason = "the room could not be joined: the server refused, or could not be reached"
+        return SocketClosed(was_open=False, reason=reason, http_status=int(status[1]) if status else None)
+    return None
+
+
+async def _see_through(connecting: "asyncio.Task[SocketClosed | None]") -> None:
+    """Wait for a connection that nobody wants any more: the SDK ends the process when one is made and not taken."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_THROUGH_S):
+            await asyncio.shield(connecting)
+    connecting.cancel()
 
 
 class _StuckError(Exception):
@@ -72,10 +96,12 @@ class RoomLife:
         async with asyncio.TaskGroup() as group:
             peer = _Peer(action.peer, self._hooks, group)
             self._listen(room, peer)
+            connecting = group.create_task(_connect(room, action), name="satellite.room.connect")
             try:
-                return await self._join(room, source, action, peer) or await self._stay(room, source)
+                return await self._join(room, source, action, connecting, peer) or await self._stay(room, source, peer)
             finally:
                 peer.leave()
+                await _see_through(connecting)
                 await self._leave(room, source)
 
     def send(self, payload: str | bytes) -> None:
@@ -98,22 +124,29 @@ class RoomLife:
         if self._joining is not None:
             self._joining.reschedule(0.0)
 
-    async def _stay(self, room: "rtc.Room", source: "rtc.AudioSource") -> SocketClosed:
+    async def _stay(self, room: "rtc.Room", source: "rtc.AudioSource", peer: "_Peer") -> SocketClosed:
         """Report, and pass on what comes until somebody ends it; what was said before we leave is still sent."""
         async with asyncio.TaskGroup() as group:
             pump = group.create_task(self._pump(room, source), name="satellite.room.pump")
             self._hooks.opened()
+            delivery = group.create_task(peer.deliver(), name="satellite.room.delivery")
             await self._is_over.wait()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_WITHIN_S):
                     await self._outgoing.is_flushed.wait()
             pump.cancel()
+            delivery.cancel()
         return self._closed or GIVEN_UP
 
     # --- joining -----------------------------------------------------------------------------------------------
 
     async def _join(
-        self, room: "rtc.Room", source: "rtc.AudioSource", action: OpenRoom, peer: "_Peer"
+        self,
+        room: "rtc.Room",
+        source: "rtc.AudioSource",
+        action: OpenRoom,
+        connecting: "asyncio.Task[SocketClosed | None]",
+        peer: "_Peer",
     ) -> SocketClosed | None:
         """Why it came to nothing, None when we are in, heard, and not alone."""
         from livekit import rtc  # noqa: PLC0415 - loaded only when used
@@ -122,7 +155,9 @@ class RoomLife:
         step = "joined"
         try:
             async with asyncio.timeout(action.join_timeout_s) as self._joining:
-                await room.connect(action.url, action.token, rtc.RoomOptions(auto_subscribe=True))
+                failure = await asyncio.shield(connecting)
+                if failure is not None:
+                    return failure
                 track = rtc.LocalAudioTrack.create_audio_track(action.track_name, source)
                 options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
                 options.audio_encoding.max_bitrate = MAX_BIT_RATE
@@ -133,10 +168,8 @@ class RoomLife:
                 await peer.is_here.wait()
         except TimeoutError:
             return GIVEN_UP if self._closed else SocketClosed(was_open=False, reason=f"the room could not be {step}")
-        except (rtc.ConnectError, PublishTrackError) as error:  # their texts may hold the token
-            status = _STATUS.search(str(error))
-            reason = f"the room could not be joined: {type(error).__name__}"
-            return SocketClosed(was_open=False, reason=reason, http_status=int(status[1]) if status else None)
+        except PublishTrackError:
+            return SocketClosed(was_open=False, reason="the room takes no track")
         finally:
             self._joining = None
         return GIVEN_UP if self._closed else None
@@ -195,6 +228,7 @@ class _Peer:
         self._hooks = hooks
         self._group = group
         self._readers: dict[str, asyncio.Task[None]] = {}
+        self._messages: asyncio.Queue[bytes] = asyncio.Queue(MAX_UNREAD)
         self.is_here = asyncio.Event()
 
     def leave(self) -> None:
@@ -212,7 +246,13 @@ class _Peer:
     def received(self, packet: "rtc.DataPacket") -> None:
         is_theirs = packet.participant is None or self.is_it(packet.participant)
         if is_theirs and not packet.topic:
-            self._hooks.message(packet.data)
+            with contextlib.suppress(asyncio.QueueFull):
+                self._messages.put_nowait(packet.data)
+
+    async def deliver(self) -> None:
+        """Hand messages on; not from within the SDK, which keeps to itself what is raised there."""
+        while True:
+            self._hooks.message(await self._messages.get())
 
     def subscribed(
         self,

@@ -85,6 +85,8 @@ class SpeechEnded:
 class SpeechCancelled:
     """What was spoken so far and was not heard yet is not wanted any more."""
 
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class UtteranceSent:

@@ -110,7 +110,7 @@ class Router:
                 self.speaker.speech(event, utterance_id)
         elif isinstance(event, SpeechCancelled):
             if self.speaker is not None:
-                self.speaker.cut("cancelled by the session")
+                self.speaker.cut(event.reason)
         elif isinstance(event, UtteranceSent):
             self._book.utterance_sent(event.utterance_id, now)
         elif isinstance(event, UtteranceSettled):

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from satellite.emulator.palabra.rest import CREATE_PATH, SESSIONS_PATH
 from satellite.emulator.palabra.server import PalabraEmulator
 from satellite.emulator.palabra.settings import PalabraLimits, PalabraSettings
 from tests.fakes.rawdeepl import DATA, RawAnswer, demo_pcm, request
@@ -60,16 +61,14 @@ class RawClient:
         return await request(self.emulator.doors.http_url, method, path, sent, payload)
 
     async def create(self, body: object = None) -> RawAnswer:
-        answer = await self.call(
-            "POST", "/session-storage/session", {"data": {"intent": "api"}} if body is None else body
-        )
+        answer = await self.call("POST", CREATE_PATH, {"data": {"intent": "api"}} if body is None else body)
         if answer.status == 201:
             self.answer = answer.json["data"]
         return answer
 
     async def delete(self, session_id: str | None = None) -> RawAnswer:
         session_id = self.answer["id"] if session_id is None else session_id
-        return await self.call("DELETE", f"/session-storage/sessions/{quote(session_id, safe='')}")
+        return await self.call("DELETE", f"{SESSIONS_PATH}/{quote(session_id, safe='')}")
 
     async def dial(self, url: str | None = None, **options: Any) -> ClientConnection:
         """By key, unless a URL is given."""

@@ -19,6 +19,8 @@ from satellite.app.diagnosis import TITLES, Request, Result, Verdict, diagnose
 from satellite.app.diagnosis import broker as broker_visit
 from satellite.config.loader import load
 from satellite.emulator.faults import Fault
+from satellite.emulator.palabra.server import PalabraEmulator
+from satellite.emulator.palabra.settings import PalabraSettings, PalabraVariants
 from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, BrokerOptions, make_certificates, subscriber
 from tests.fakes.daemon import API_KEY, DATA
@@ -368,3 +370,19 @@ async def test_the_rest_is_tried_without_a_configuration_that_can_be_used(tmp_pa
     assert results["state"].verdict is Verdict.PASS
     assert results["clock"].verdict in (Verdict.PASS, Verdict.WARN)
     assert results["broker"].detail == "needs a configuration that can be used"
+
+
+async def test_a_session_that_was_granted_to_the_doctor_is_given_back(tmp_path: Path) -> None:
+    settings = PalabraSettings(variants=PalabraVariants(application=True))
+    async with PalabraEmulator(settings) as emulator:
+        found = await diagnosed(tmp_path, voice={"backend": "palabra", "palabra": emulator.options})
+        assert "grants a session" in found["voice"].outcome.detail
+        assert emulator.sessions[0].is_deleted
+    assert emulator.violations == []
+
+
+async def test_a_stream_that_opens_without_asking_is_not_tried(tmp_path: Path) -> None:
+    async with PalabraEmulator() as emulator:
+        found = await diagnosed(tmp_path, voice={"backend": "palabra", "palabra": emulator.options})
+        assert "not tried" in found["voice"].outcome.detail
+        assert emulator.sessions == []

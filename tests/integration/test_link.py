@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -15,7 +16,10 @@ from satellite.adapters.link import SessionDriver
 from satellite.backends.base import (
     CloseSocket,
     HttpFailed,
+    HttpRequest,
     HttpResponse,
+    OpenRoom,
+    SendAudio,
     SendBytes,
     SendPing,
     SendText,
@@ -403,3 +407,78 @@ async def test_a_foreign_certificate_is_told_with_its_mend(
     assert isinstance(closed, SocketClosed)
     assert (failed.hint, closed.hint) == (httpcall.FOREIGN_HINT, httpcall.FOREIGN_HINT)
     assert "certificate refused" in failed.detail
+
+
+# --- after the end -----------------------------------------------------------------------------------------------
+
+GRANTED = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n42"
+
+
+async def test_what_the_end_itself_asks_for_is_done() -> None:
+    peer = HttpPeer(GRANTED)
+
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(post(port))
+            session.end()
+
+    async with tcp_server(peer) as port:
+        assert await drive(react, timeout_s=5.0) == []
+    assert len(peer.requests) == 1
+
+
+async def test_a_request_that_binds_the_peer_is_waited_for_and_undone() -> None:
+    peer = HttpPeer(GRANTED)
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await asyncio.sleep(0.2)
+        await peer(reader, writer)
+
+    def undo(answer: HttpResponse) -> HttpRequest | None:
+        return replace(post(port), method="DELETE") if answer.body == b"42" else None
+
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(replace(post(port), disown=undo))
+
+    async with tcp_server(slowly) as port:
+        asked = asyncio.Event()
+        session = ScriptedSession(react)
+        session.start(0.0)
+        link = driver(session)
+        async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+            running = group.create_task(link.run())
+            await asked.wait()
+            session.end()
+            link.wake()
+            await running
+    assert [line.split()[0] for line, _, _ in peer.requests] == ["POST", "DELETE"]
+    assert session.inputs == [STARTED]
+
+
+async def test_one_that_left_nothing_needs_no_undoing() -> None:
+    peer = HttpPeer(GRANTED)
+
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(replace(post(port), disown=lambda _: None))
+            session.end()
+
+    async with tcp_server(peer) as port:
+        assert await drive(react) == []
+    assert len(peer.requests) == 1
+
+
+async def test_a_room_is_asked_for_as_safely_as_a_socket() -> None:
+    (closed,) = await drive(once(OpenRoom("ws://example.org", "token")))
+    assert closed == SocketClosed(was_open=False, reason="ws:// is for this machine only, use wss://")
+
+
+async def test_sound_without_a_room_goes_nowhere() -> None:
+    def react(session: ScriptedSession, given: Input) -> None:
+        if given == STARTED:
+            session.ask(SendAudio(b"12"))
+            session.end()
+
+    assert await drive(react) == []

@@ -151,15 +151,24 @@ async def test_our_track_is_a_microphones_and_arrives_intact(server: LiveKit) ->
     assert best_likeness(bytes(got), said) >= 0.9
 
 
-def best_likeness(got: bytes, said: bytes) -> float:
-    """How alike they are where they are most alike."""
+def best_likeness(got: bytes, said: bytes, piece_ms: int = 500, rate_hz: int = 16_000) -> float:
+    """How alike they are on average, piece by piece, each where it is most alike.
+
+    A machine that is busy with other things may let a track run dry for a moment, which shifts what follows.
+    """
     numpy = pytest.importorskip("numpy")
-    left, right = (numpy.frombuffer(pcm, dtype="<i2").astype(float) for pcm in (got, said))
-    size = len(left) + len(right)
-    spectrum = numpy.fft.rfft(left, size) * numpy.conj(numpy.fft.rfft(right, size))
-    at = int(numpy.fft.irfft(spectrum, size)[: len(left)].argmax())
-    piece = got[at * 2 : at * 2 + len(said)]
-    return likeness(piece, said[: len(piece)])
+    left = numpy.frombuffer(got, dtype="<i2").astype(float)
+    found = []
+    step = piece_ms * rate_hz // 1000 * 2
+    for begin in range(0, len(said) - step + 1, step):
+        piece = said[begin : begin + step]
+        right = numpy.frombuffer(piece, dtype="<i2").astype(float)
+        size = len(left) + len(right)
+        spectrum = numpy.fft.rfft(left, size) * numpy.conj(numpy.fft.rfft(right, size))
+        at = int(numpy.fft.irfft(spectrum, size)[: len(left)].argmax())
+        part = got[at * 2 : at * 2 + len(piece)]
+        found.append(likeness(part, piece[: len(part)]))
+    return sum(found) / len(found)
 
 
 async def test_a_track_of_the_translator_is_handed_on(server: LiveKit) -> None:
@@ -209,7 +218,7 @@ async def test_a_room_whose_server_goes_away_is_lost(tmp_path: Path) -> None:
     ("changes", "reason"),
     [
         ({"join_timeout_s": 1.5}, "the room could not be opened: nobody came to translate"),
-        ({"token": "nonsense"}, "the room could not be joined: ConnectError"),
+        ({"token": "nonsense"}, "the room could not be joined: the server refused, or could not be reached"),
     ],
 )
 async def test_a_room_that_cannot_be_used(server: LiveKit, changes: dict[str, Any], reason: str) -> None:
@@ -256,7 +265,7 @@ async def test_palabra_in_a_room(server: LiveKit) -> None:
         assert [update.language for update in run.heard.all(TranscriptUpdated) if update.concluded][1] == "de"
         spoken = b"".join(unit for chunk in run.heard.all(SpeechChunk) for unit in chunk.data)
         for item in run.emulator.spoken:
-            assert best_likeness(spoken, item.pcm_24k[:48_000]) >= 0.8
+            assert best_likeness(spoken, item.pcm_24k[:48_000], rate_hz=24_000) >= 0.8
         first = run.heard.all(SpeechChunk)[0]
         assert first.text.startswith("[de] dooG")
         assert run.heard.all(SessionEnded)[-1].expected

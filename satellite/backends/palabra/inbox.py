@@ -95,7 +95,7 @@ class Inbox:
             self._speech.cancel()
         if self._track is not None:
             self._track.cancel()
-        self._shared.life.report(SpeechCancelled())
+        self._shared.life.report(SpeechCancelled("cancelled on request"))
 
     def conclude(self) -> None:
         """No more source text comes: what was sent is settled, unless the service left some of it provisional."""

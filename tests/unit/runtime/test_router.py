@@ -13,6 +13,7 @@ from satellite.core.events import (
     SessionEnded,
     SessionFailed,
     SessionOpened,
+    SpeechCancelled,
     SpeechEnded,
     Stream,
     TranscriptUpdated,
@@ -303,6 +304,19 @@ async def test_barge_in() -> None:
         await pass_time(10)
     events = [(event["event"], event["duration_ms"]) for event in stage.of("speech")]
     assert events == [("started", 5000), ("cut", pytest.approx(1100, abs=101))]
+
+
+@virtual
+async def test_speech_that_is_not_wanted_any_more_is_cut() -> None:
+    stage = Stage()
+    stage.room.speak(1.0, in_s=1.0)
+    async with stage.on():
+        await pass_time(4)
+        stage.service.says(spoken(5.0, "Hallo."))
+        await pass_time(1)
+        stage.service.says(SpeechCancelled("cancelled on request"))
+        await pass_time(1)
+    assert [event["event"] for event in stage.of("speech")] == ["started", "cut"]
 
 
 @virtual

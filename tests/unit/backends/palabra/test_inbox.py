@@ -153,12 +153,12 @@ def test_cancelled_speech_is_dropped_here_and_at_the_loudspeaker() -> None:
     scene.says(confirmed("a", "Good."))
     scene.all_events()
     scene.inbox.cancel(2.0)
-    assert scene.all_events() == [SpeechCancelled()]
+    assert scene.all_events() == [SpeechCancelled("cancelled on request")]
     scene.says(spoken("a", PCM))
     assert scene.all_events() == []
     for other in (Scene(room()), Scene(speech_language=None)):
         other.inbox.cancel(2.0)
-        assert other.all_events() == [SpeechCancelled()]
+        assert other.all_events() == [SpeechCancelled("cancelled on request")]
 
 
 def test_the_end_settles_what_was_sent() -> None:
