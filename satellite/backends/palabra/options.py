@@ -45,17 +45,20 @@ def _usable_stream_url(url: str) -> str:
     return _usable_address(url, "ws", "wss", "wss://streaming.palabra.ai/streaming-api")
 
 
+_Credential = Annotated[Secret, checked(_usable_secret)]
+
+
 class PalabraOptions(Section, frozen=True):
     """Options of Palabra (`voice.palabra`): either `api_key`, or `client_id` and `client_secret`."""
 
     api_key: Annotated[
-        Secret | None, checked(_usable_secret), Meta(description="API key of the platform (plbr_…).")
+        _Credential | None, Meta(description="API key of the platform (plbr_…).")
     ] = None
     client_id: Annotated[
-        Secret | None, checked(_usable_secret), Meta(description="Id of an application, beside client_secret.")
+        _Credential | None, Meta(description="Id of an application, beside client_secret.")
     ] = None
     client_secret: Annotated[
-        Secret | None, checked(_usable_secret), Meta(description="Secret of the application, beside client_id.")
+        _Credential | None, Meta(description="Secret of the application, beside client_id.")
     ] = None
     base_url: Annotated[
         str, checked(_usable_base_url), Meta(description="Address of the API; http for loopback addresses only.")
