@@ -117,6 +117,8 @@ class Emulator:
     base_url: str
     directory: Path
     report: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    """What stands below `voice.<backend>` of a satellite that uses it."""
 
     def stop(self) -> dict[str, Any]:
         """End it and read its report."""
@@ -127,12 +129,11 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
+def emulator(directory: Path, *arguments: str, api_key: str | None = API_KEY) -> Iterator[Emulator]:
     """`voice-satellite emulator ARGUMENTS…` on free ports."""
     directory.mkdir(parents=True, exist_ok=True)
     options = [
-        "--api-key",
-        API_KEY,
+        *([] if api_key is None else ["--api-key", api_key]),
         "--report",
         str(directory / "report.json"),
         "--audio-dir",
@@ -148,7 +149,7 @@ def emulator(directory: Path, *arguments: str) -> Iterator[Emulator]:
     try:
         assert select.select([process.stdout], [], [], 20)[0], "the emulator did not start"
         hello = json.loads(process.stdout.readline())
-        yield Emulator(process, hello["base_url"], directory)
+        yield Emulator(process, hello.get("base_url", ""), directory, options=hello)
     finally:
         process.kill()
         process.wait()

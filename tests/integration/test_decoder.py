@@ -446,7 +446,7 @@ def test_parameters_are_a_set() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "text/plain", "audio/mpeg", "audio/ogg;codecs=theora", "audio/pcm", "audio/pcm;rate=x", "audio/pcm;rate=0",
+    ["", "text/plain", "audio/amr", "audio/ogg;codecs=theora", "audio/pcm", "audio/pcm;rate=x", "audio/pcm;rate=0",
      "audio/pcm;rate=999", "audio/pcm;rate=24000000", f"audio/pcm;rate={'9' * 5_000}",
      "audio/pcm;encoding=f32le;rate=16000", "a\nb"],
 )  # fmt: skip

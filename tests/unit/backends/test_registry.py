@@ -16,7 +16,7 @@ def test_every_name_loads_a_backend_of_that_name(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(BackendError, match="no backend 'deeple'; there are deepl, loopback"):
+    with pytest.raises(BackendError, match="no backend 'deeple'; there are deepl, vurbo, loopback"):
         registry.load("deeple")
 
 
