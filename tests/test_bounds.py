@@ -63,7 +63,7 @@ BOUNDED = {
     "backends/deepl/inbox.py: Inbox._unasked": "MAX_UNASKED",
     "backends/flight.py: Flight._legs": "MAX_AHEAD_S of audio, and silence until SILENT_S; in a room UNACKNOWLEDGED_S",
     "backends/vurbo/commands.py: Commander._queued": "MAX_QUEUED",
-    "backends/vurbo/commands.py: Commander._urgent": "our own, each asked for when the one before was answered",
+    "backends/vurbo/commands.py: Commander._urgent": "our own, one of each kind, and turns: UNANSWERED_MAX",
     "backends/vurbo/commands.py: Outcome.result": "MAX_RESULT_ENTRIES, made for one answer",
     "backends/vurbo/sentences.py: Sentences._labels": "MAX_SPEAKERS",
     "backends/vurbo/sentences.py: Sentences._open": "MAX_OPEN",

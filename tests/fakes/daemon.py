@@ -122,7 +122,7 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """Where a service with one address answers."""
-        return str(self.options["base_url"])
+        return str(self.options.get("base_url", ""))
 
     def stop(self) -> dict[str, Any]:
         """End it and read its report."""

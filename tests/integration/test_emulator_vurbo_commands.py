@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from typing import Any
 
 from satellite.emulator.faults import Fault
 from satellite.emulator.vurbo.settings import VurboLimits, VurboSettings, VurboVariants
@@ -61,7 +62,7 @@ async def test_what_is_sent_in_a_pause_is_processed_after_it() -> None:
     assert rules(emulator) == []
 
 
-ONE_WAY = [
+ONE_WAY: list[tuple[str, dict[str, Any], str]] = [
     ("config", {}, "config_empty"),
     ("config", {"translation_dict": "x"}, "invalid_data"),
     ("config", {"translation_dict": [{}] * 51}, "config_too_many_dict_entries"),
@@ -151,7 +152,7 @@ async def test_a_sentence_that_has_no_translation_is_not_spoken() -> None:
         await client.finish()
 
 
-CONVERSING = [
+CONVERSING: list[tuple[str, dict[str, Any], str]] = [
     ("start_speaking", {"speaker": 3}, "conversation_invalid_speaker"),
     ("start_speaking", {"speaker": 2}, "status"),
     ("start_speaking", {"speaker": 1}, "conversation_speaking"),

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from satellite.adapters.encoder import OggOpusEncoder, PcmEncoder, make_encoder
+from satellite.adapters.encoder import OggOpusEncoder, PcmEncoder, WebmOpusEncoder, make_encoder
 from satellite.backends.base import MediaEncoder
 from satellite.core.audio import RATE_HZ
 from satellite.errors import MediaError
@@ -140,3 +140,54 @@ def test_without_pyav_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MediaError, match=r"pip install 'voice-satellite\[av\]'"):
         make_encoder("opus")
+
+
+# --- WebM -------------------------------------------------------------------------------------------------------
+
+
+def heard_from_webm(stream: bytes) -> Samples:
+    with av.open(io.BytesIO(stream), "r", format="matroska") as demuxer:
+        assert demuxer.streams.audio[0].codec_context.name == "opus"
+        blocks = [frame.to_ndarray()[0] for frame in demuxer.decode(audio=0)]
+    return (np.concatenate(blocks) * 32_767).astype(np.int16)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_said_is_heard_from_webm(seed: int) -> None:
+    spoken = voice(RATE_HZ)
+    encoder = make_encoder("webm")
+    stream = encode_in_pieces(encoder, spoken.tobytes(), random.Random(seed)) + encoder.finish()
+    again = heard_from_webm(stream)
+    assert len(spoken) * 3 <= len(again) <= len(spoken) * 3 + 2 * 960
+    whole = again[: len(spoken) * 3]
+    assert correlation(resampled(spoken, RATE_HZ, OPUS_RATE_HZ), whole, 480) >= 0.9
+
+
+def test_each_call_gives_whole_clusters() -> None:
+    encoder = WebmOpusEncoder()
+    first = encoder.encode(voice(RATE_HZ).tobytes()[:3200])
+    assert first.startswith(b"\x1a\x45\xdf\xa3")
+    assert first.count(b"\x1f\x43\xb6\x75") == 1
+    second = encoder.encode(voice(RATE_HZ).tobytes()[3200:9600])
+    assert second.startswith(b"\x1f\x43\xb6\x75")
+    assert second.count(b"\x1f\x43\xb6\x75") == 2
+    assert len(heard_from_webm(first + second)) == pytest.approx(300 * 48, abs=960)
+
+
+def test_long_recordings_keep_their_times() -> None:
+    encoder = WebmOpusEncoder(bit_rate=8_000)
+    minute = np.zeros(60 * RATE_HZ, np.int16).tobytes()
+    stream = b"".join(encoder.encode(minute) for _ in range(2))
+    with av.open(io.BytesIO(stream), "r", format="matroska") as demuxer:
+        packets = [packet for packet in demuxer.demux(audio=0) if packet.size]
+    assert packets[-1].pts is not None
+    assert float(packets[-1].pts * packets[-1].time_base) == pytest.approx(120.0, abs=0.05)
+    assert encoder.finish() != b""
+    assert encoder.finish() == b""
+
+
+def test_a_restart_begins_another_stream() -> None:
+    encoder = WebmOpusEncoder()
+    encoder.encode(bytes(3200))
+    encoder.restart()
+    assert encoder.encode(bytes(3200)).startswith(b"\x1a\x45\xdf\xa3")

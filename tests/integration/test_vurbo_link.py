@@ -79,10 +79,6 @@ def odd(**variants: bool) -> Any:
     return replace(SETTINGS, variants=replace(VurboVariants(), **variants))
 
 
-async def test_every_sentence_comes_out_at_its_time() -> None:
-    await side_by_side(["pcm", "webm"], sentences_come_out_in_time)
-
-
 async def sentences_come_out_in_time(form: str) -> None:
     async with way(speech="de", audio_format=form) as run:
         for label in LABELS:
@@ -112,10 +108,6 @@ ODD = [
 ]
 
 
-async def test_whatever_the_service_does_that_is_not_published_text_and_speech_come() -> None:
-    await side_by_side(ODD, text_and_speech_come)
-
-
 async def text_and_speech_come(variants: dict[str, bool]) -> None:
     async with way(odd(**variants), speech="de") as run:
         run.say(*FIRST)
@@ -139,10 +131,6 @@ FORMS = (
 )
 
 
-async def test_speech_in_any_form_is_told_by_its_bytes() -> None:
-    await side_by_side(FORMS, speech_is_told_by_its_bytes)
-
-
 async def speech_is_told_by_its_bytes(form: tuple[str, str]) -> None:
     media, content_type = form
     async with way(replace(SETTINGS, target_media=media), speech="de") as run:
@@ -156,7 +144,7 @@ async def speech_is_told_by_its_bytes(form: tuple[str, str]) -> None:
         assert run.heard.text() == TEXT
 
 
-async def test_every_action_of_a_one_way_session_is_answered() -> None:
+async def every_action_of_a_one_way_session_is_answered() -> None:
     async with way(speech="de", recognition_mode="multi_speaker") as run:
         run.say(*FIRST)
         run.say(*SECOND)
@@ -192,7 +180,7 @@ async def test_every_action_of_a_one_way_session_is_answered() -> None:
         assert rules(run) == []
 
 
-async def test_a_conversation_by_button_has_two_speakers_and_speaks_both_languages() -> None:
+async def a_conversation_by_button_has_two_speakers_and_speaks_both_languages() -> None:
     async with way(speech="de", recording_type="conversation", conversation_mode="manual") as run:
         run.say(*FIRST)
         await run.hears(1)
@@ -218,7 +206,7 @@ async def test_a_conversation_by_button_has_two_speakers_and_speaks_both_languag
         assert rules(run) == []
 
 
-async def test_a_broadcast_goes_live() -> None:
+async def a_broadcast_goes_live() -> None:
     options: dict[str, Any] = {
         "broadcast_token": "k7q2",
         "broadcast_phase": "standby",
@@ -238,7 +226,7 @@ async def test_a_broadcast_goes_live() -> None:
         assert rules(run) == []
 
 
-async def test_what_is_said_in_a_pause_is_heard_after_it() -> None:
+async def what_is_said_in_a_pause_is_heard_after_it() -> None:
     async with way() as run:
         run.say(*FIRST)
         await run.hears(1)
@@ -268,10 +256,6 @@ FAULTS = [
 ]
 
 
-async def test_after_a_fault_a_new_session_goes_on_and_nothing_is_sent_twice() -> None:
-    await side_by_side(FAULTS, a_new_session_goes_on)
-
-
 async def a_new_session_goes_on(fault: Fault) -> None:
     async with way(replace(SETTINGS, faults=(fault,))) as run:
         run.say(*FIRST)
@@ -284,7 +268,7 @@ async def a_new_session_goes_on(fault: Fault) -> None:
         assert len(set(concluded)) == len(concluded)
 
 
-async def test_garbage_that_is_only_useless_is_passed_over() -> None:
+async def garbage_that_is_only_useless_is_passed_over() -> None:
     faults = tuple(Fault("garbage", what=what, after_chunks=10) for what in ("unknown", "huge", "wrong_frame"))
     async with way(replace(SETTINGS, faults=faults[:1])) as run:
         run.say(*FIRST)
@@ -294,7 +278,7 @@ async def test_garbage_that_is_only_useless_is_passed_over() -> None:
         assert len(run.emulator.sessions) == 1
 
 
-async def test_a_service_that_closes_instead_of_storing_costs_nothing() -> None:
+async def a_service_that_closes_instead_of_storing_costs_nothing() -> None:
     async with way(replace(SETTINGS, faults=(Fault("no_end"),))) as run:
         run.say(*FIRST)
         await run.ends()
@@ -303,7 +287,7 @@ async def test_a_service_that_closes_instead_of_storing_costs_nothing() -> None:
         assert rules(run) == []
 
 
-async def test_a_switch_of_language_outlasts_the_connection() -> None:
+async def a_switch_of_language_outlasts_the_connection() -> None:
     async with way() as run:
         run.say(*FIRST)
         await run.hears(1)
@@ -327,10 +311,6 @@ PARKED: tuple[tuple[dict[str, Any], ErrorCategory], ...] = (
 )
 
 
-async def test_what_a_person_must_mend_parks_it() -> None:
-    await side_by_side(PARKED, it_parks)
-
-
 async def it_parks(case: tuple[dict[str, Any], ErrorCategory]) -> None:
     changes, category = case
     async with way(**changes) as run:
@@ -340,16 +320,46 @@ async def it_parks(case: tuple[dict[str, Any], ErrorCategory]) -> None:
         assert run.backlog.seconds > 3, "what was said waits"
 
 
-async def test_a_budget_that_is_spent_parks_it() -> None:
+async def a_budget_that_is_spent_parks_it() -> None:
     async with way(replace(SETTINGS, limits=replace(VurboLimits(), budget_s=0.0))) as run:
         run.say(*FIRST)
         await run.until("the park", lambda: run.heard.parks)
         assert run.heard.parks[0].category is ErrorCategory.QUOTA
 
 
-async def test_a_bad_ticket_may_be_told_in_the_first_message() -> None:
+async def a_bad_ticket_may_be_told_in_the_first_message() -> None:
     limits = replace(VurboLimits(), ticket_ttl_s=-1.0)
     async with way(replace(odd(bad_ticket_in_band=True), limits=limits)) as run:
         run.say(*FIRST)
         await run.until("the refusal", lambda: run.heard.all(SessionFailed))
         assert "ticket_expired" in run.heard.all(SessionFailed)[0].detail
+
+
+COURSES: tuple[Callable[[], Awaitable[None]], ...] = (
+    every_action_of_a_one_way_session_is_answered,
+    a_conversation_by_button_has_two_speakers_and_speaks_both_languages,
+    a_broadcast_goes_live,
+    what_is_said_in_a_pause_is_heard_after_it,
+    garbage_that_is_only_useless_is_passed_over,
+    a_service_that_closes_instead_of_storing_costs_nothing,
+    a_switch_of_language_outlasts_the_connection,
+    a_budget_that_is_spent_parks_it,
+    a_bad_ticket_may_be_told_in_the_first_message,
+)
+
+
+async def test_courses() -> None:
+    await side_by_side(COURSES, lambda course: course())
+
+
+async def test_every_sentence_comes_out_in_time_in_either_form_and_speech_in_any() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(side_by_side(["pcm", "webm"], sentences_come_out_in_time))
+        tasks.create_task(side_by_side(FORMS, speech_is_told_by_its_bytes))
+
+
+async def test_faults_oddities_and_refusals() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(side_by_side(FAULTS, a_new_session_goes_on))
+        tasks.create_task(side_by_side(ODD, text_and_speech_come))
+        tasks.create_task(side_by_side(PARKED, it_parks))

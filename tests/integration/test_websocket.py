@@ -4,9 +4,11 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Sequence
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.typing import Subprotocol
 
 from satellite.backends.base import (
     CloseSocket,
@@ -78,6 +80,23 @@ async def test_the_handshake_says_no_more_than_it_must() -> None:
     assert headers["user-agent"] == "voice-satellite"
     assert "origin" not in headers
     assert "sec-websocket-extensions" not in headers
+
+
+@pytest.mark.parametrize("is_echoed", [True, False])
+async def test_a_ticket_in_place_of_a_subprotocol_may_be_echoed_or_not(is_echoed: bool) -> None:
+    seen: list[str | None] = []
+
+    async def talk(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        seen.append(connection.request.headers.get("Sec-WebSocket-Protocol"))
+
+    def choose(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        return offered[0] if is_echoed else None
+
+    async with socket_server(talk, select_subprotocol=choose) as port:
+        happened = await drive(once(OpenSocket(f"ws://127.0.0.1:{port}/", {}, ("ticket.Qm4Zt81LwXr0Yb6N",))))
+    assert OPENED in happened
+    assert seen == ["ticket.Qm4Zt81LwXr0Yb6N"]
 
 
 @pytest.mark.parametrize("status", [401, 503])

@@ -51,15 +51,11 @@ _Credential = Annotated[Secret, checked(_usable_secret)]
 class PalabraOptions(Section, frozen=True):
     """Options of Palabra (`voice.palabra`): either `api_key`, or `client_id` and `client_secret`."""
 
-    api_key: Annotated[
-        _Credential | None, Meta(description="API key of the platform (plbr_…).")
-    ] = None
-    client_id: Annotated[
-        _Credential | None, Meta(description="Id of an application, beside client_secret.")
-    ] = None
-    client_secret: Annotated[
-        _Credential | None, Meta(description="Secret of the application, beside client_id.")
-    ] = None
+    api_key: Annotated[_Credential | None, Meta(description="API key of the platform (plbr_…).")] = None
+    client_id: Annotated[_Credential | None, Meta(description="Id of an application, beside client_secret.")] = None
+    client_secret: Annotated[_Credential | None, Meta(description="Secret of the application, beside client_id.")] = (
+        None
+    )
     base_url: Annotated[
         str, checked(_usable_base_url), Meta(description="Address of the API; http for loopback addresses only.")
     ] = "https://api.palabra.ai"

@@ -9,7 +9,7 @@ from satellite.backends.addresses import parse_address
 from satellite.backends.vurbo.vocabulary import Corrections, Dictionary, Some, Tag, Terminology, Voices
 from satellite.core.section import Secret, Section, checked
 
-_KEY = re.compile(r"vas_[!-~]{32}")
+_KEY = re.compile(r"[!-~]+")
 _TEMPLATE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -24,7 +24,7 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 def _usable_key(key: Secret) -> Secret:
     text = key.get_secret_value().strip()
     if not _KEY.fullmatch(text):
-        raise ValueError("must be a Vurbo API key: vas_ and 32 characters, as the dashboard shows it once")
+        raise ValueError("must be a Vurbo API key as the dashboard shows it once: printable characters without blanks")
     return Secret(text)
 
 

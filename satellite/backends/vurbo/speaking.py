@@ -13,6 +13,7 @@ from satellite.backends.vurbo.wishes import Wishes
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
 
+SPEAKING = "conversation_speaking"
 SEND_FIRST_S = 3.0
 """How long what waits may take to be sent before a user's stop_speaking goes out."""
 
@@ -35,6 +36,7 @@ class Speaking:
         self._life = life
         self._held: Command | None = None
         self._held_until = 0.0
+        self._asked = 0
         self.interval = Interval.CLOSED
 
     @property
@@ -45,7 +47,7 @@ class Speaking:
     @property
     def is_closed(self) -> bool:
         """True when no interval is open, nor about to be."""
-        return self.interval is Interval.CLOSED
+        return self.interval is Interval.CLOSED and not self._asked
 
     @property
     def deadline(self) -> float | None:
@@ -64,13 +66,25 @@ class Speaking:
             self._commander.insist(Command("stop_speaking", {}, self._closed), now)
 
     def ask(self, command: Command, now: float) -> bool:
-        """A user says who speaks, or that nobody does any more; that goes out behind the audio that waits."""
-        if command.action == "stop_speaking" and self.interval is Interval.OPEN and self._held is None:
+        """A user says who speaks, or that nobody does any more."""
+        if command.action == "start_speaking":
+            return self._take_turn(command, now)
+        if self.interval is Interval.OPEN and self._held is None:
+            # behind the audio that waits
             self._held, self._held_until = command, now + SEND_FIRST_S
             return True
-        if command.action == "start_speaking" and self.interval is Interval.CLOSED:
-            self.interval = Interval.OPENING
         return self._commander.ask(command, now)
+
+    def _take_turn(self, command: Command, now: float) -> bool:
+        """Somebody speaks from now on, and whoever did before no more."""
+        is_open = self.interval in (Interval.OPENING, Interval.OPEN)
+        if is_open and command.fields["speaker"] == self._wishes.speaker:
+            command.done(Outcome({"note": "this one is speaking already"}), now)
+            return True
+        self.close(now)
+        self._asked += 1
+        self._commander.insist(command, now)
+        return True
 
     def sent_all(self, now: float) -> None:
         """No audio waits any more, or none is waited for: what a user wishes may go out."""
@@ -82,8 +96,9 @@ class Speaking:
     def answered(self, action: str, outcome: Outcome) -> None:
         """What the answer to a user's command says of the interval."""
         is_done = outcome.reason is None
-        if action == "start_speaking":
-            is_open = is_done or outcome.code == "conversation_speaking"
+        if action == "start_speaking" and self._asked:
+            self._asked -= 1
+            is_open = is_done or outcome.code == SPEAKING
             self.interval = Interval.OPEN if is_open else Interval.CLOSED
         elif action == "stop_speaking" or (action == "switch_conversation_mode" and is_done):
             self.interval = Interval.CLOSED
@@ -92,7 +107,7 @@ class Speaking:
         if outcome.code == "conversation_not_manual_mode":
             self._wishes.take("switch_conversation_mode", SwitchConversationMode(conversation_mode="auto"))
             self.interval = Interval.CLOSED
-        elif outcome.reason is not None and outcome.code != "conversation_speaking":
+        elif outcome.reason is not None and outcome.code != SPEAKING:
             self._life.fail(SessionFailed(ErrorCategory.SERVER, f"start_speaking: {outcome.reason}"))
         elif self.interval is Interval.OPENING:
             self.interval = Interval.OPEN

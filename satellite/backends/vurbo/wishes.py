@@ -117,7 +117,7 @@ class Wishes:
                 self._tts_mode = arguments.tts_mode
             case SetTts() if self.is_conversation:
                 self._has_speech = self._has_speech if arguments.tts_enabled is None else arguments.tts_enabled
-                self._voices = dict([*(self._voices | (arguments.tts_config or {})).items()][-MAX_LANGUAGES:])
+                self._voices = dict([*{**self._voices, **(arguments.tts_config or {})}.items()][-MAX_LANGUAGES:])
             case SetName():
                 self.name = arguments.name
             case Announcement() if action == "set_standby_message":

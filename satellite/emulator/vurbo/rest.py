@@ -68,10 +68,10 @@ class Rest:
     def _key_fault(self, key: str) -> str | None:
         if not key:
             return "auth_missing_api_key"
-        if len(key) != 36 or not key.startswith("vas_"):
-            return "auth_invalid_key_format"
-        is_known = secrets.compare_digest(key.encode(), self._service.settings.api_key.encode())
-        return None if is_known else "auth_invalid_api_key"
+        if secrets.compare_digest(key.encode(), self._service.settings.api_key.encode()):
+            return None
+        is_formed = len(key) == 36 and key.startswith("vas_")
+        return "auth_invalid_api_key" if is_formed else "auth_invalid_key_format"
 
     async def _faulted(self, request: HttpRequest) -> HttpAnswer | None:
         faults, method = self._service.faults, request.method

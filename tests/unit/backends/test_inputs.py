@@ -2,10 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
-from satellite.backends.base import HttpFailed, HttpResponse, SocketClosed
+from satellite.backends.base import HttpFailed, HttpResponse, SendText, SocketClosed
 from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
-from satellite.core.events import ActionAnswered
+from satellite.core.events import ActionAnswered, SpeechEnded
 from satellite.core.section import Section
 from satellite.errors import LocalMisuse
 
@@ -40,3 +40,12 @@ def test_an_action_that_a_backend_does_not_have_is_answered() -> None:
     life = Lifecycle()
     UnaskedInputs(life).run_action("dance", Section(), 1.0)
     assert life.take_events() == [ActionAnswered("dance", reason="this backend has no action dance")]
+
+
+def test_whoever_drives_it_takes_what_there_is_once() -> None:
+    life = Lifecycle()
+    inputs = UnaskedInputs(life)
+    life.act(SendText("x"))
+    life.report(SpeechEnded("de"))
+    assert (inputs.actions(), inputs.events()) == ([SendText("x")], [SpeechEnded("de")])
+    assert (inputs.actions(), inputs.events()) == ([], [])

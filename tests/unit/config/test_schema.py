@@ -48,6 +48,7 @@ def test_the_examples_match_the_schema(validator: jsonschema.Draft202012Validato
         "audio:\nvoice:\n",
         "mqtt: {port: !env_var MQTT_PORT 1883, tls: {}, password: !credential broker}",
         "voice: {backend: !env_var BACKEND, target_languages: [en-GB], speech_language: null}",
+        "voice: {vurbo: {api_key: !secret x, terminology: {en: [{term: Zigbee}]}, dictionary: null}}",
         "satellite: {id: !secret id}\naudio: {input: {device: 2}, barge_in: !env_var BARGE_IN false}",
     ],
 )
@@ -67,6 +68,9 @@ def test_valid_files_match(validator: jsonschema.Draft202012Validator, text: str
         "voice: {target_languages: de}",
         "voice: {source_language: english}",
         "voice: {deepl: {}}",
+        "voice: {vurbo: {api_key: x, terminology: [Zigbee]}}",
+        "voice: {vurbo: {api_key: x, terminology: {en: [{term: Zigbee, bost: 1}]}}}",
+        "voice: {vurbo: {api_key: x, dictionary: [{source: hub}]}}",
     ],
 )
 def test_wrong_files_do_not_match(validator: jsonschema.Draft202012Validator, text: str) -> None:

@@ -32,3 +32,10 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
     again = tmp_path / "again.yaml"
     again.write_text(text)
     assert load_all(again).config == load_all(tmp_path / "config.yaml").config
+
+
+def test_what_a_user_named_is_shown_by_its_name(tmp_path: Path) -> None:
+    vurbo = "{api_key: vas_00000000000000000000000000000000, terminology: {no: [{term: Zigbee}]}}"
+    data = yaml.safe_load(shown(tmp_path, f"voice: {{backend: vurbo, vurbo: {vurbo}}}\n"))
+    assert data["voice"]["vurbo"]["terminology"] == {"no": [{"term": "Zigbee", "boost": 1.0}]}
+    assert data["voice"]["vurbo"]["api_key"] == "****"

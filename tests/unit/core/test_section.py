@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -16,6 +17,12 @@ def _name_or_index(value: Any) -> int | str:
     if isinstance(value, int | str):
         return value
     raise ValueError("must be a name or an index")
+
+
+def _small(name: str) -> str:
+    if name != name.lower():
+        raise ValueError("must be in small letters")
+    return name
 
 
 class Outer(Section, frozen=True):
@@ -38,6 +45,10 @@ class Sample(Section, frozen=True):
     names: Annotated[tuple[Annotated[str, Meta(max_length=2)], ...], Meta(max_length=2)] = ("x",)
     inner: Inner | None = None
     outer: Outer = Outer()
+    sizes: (
+        Annotated[Mapping[Annotated[str, checked(_small)], Annotated[int, Meta(ge=0)]], Meta(max_length=2)] | None
+    ) = None
+    several: tuple[Inner, ...] = ()
 
 
 def test_no_keys_are_all_defaults() -> None:
@@ -55,6 +66,9 @@ def test_no_keys_are_all_defaults() -> None:
         ({"place": "hw:0", "names": ["a", "b"]}, Sample(place="hw:0", names=("a", "b"))),
         ({"outer": None, "inner": None}, Sample()),
         ({"outer": {"deep": 8}}, Sample(outer=Outer(deep=8))),
+        ({"sizes": {"a": 1, "b": "2"}}, Sample(sizes={"a": 1, "b": 2})),
+        ({"sizes": None, "several": []}, Sample()),
+        ({"several": [{"key": "k"}]}, Sample(several=(Inner(key=Secret("k")),))),
         ({"inner": {"key": "k", "size": 2}}, Sample(inner=Inner(key=Secret("k"), size=2))),
     ],
 )
@@ -142,3 +156,20 @@ def test_a_secret_shows_nowhere_and_is_compared_by_its_text() -> None:
 
 def test_the_keys_of_a_section_have_their_order() -> None:
     assert list(fields_of(Inner)) == ["key", "size"]
+
+
+@pytest.mark.parametrize(
+    ("data", "faults"),
+    [
+        ({"sizes": [1]}, [(("sizes",), Wrong.SECTION)]),
+        ({"sizes": {"a": 1, "b": 2, "c": 3}}, [(("sizes",), Wrong.TOO_MANY)]),
+        ({"sizes": {"a": -1, "B": 2}}, [(("sizes", "a"), Wrong.TOO_SMALL), (("sizes", "B"), Wrong.REFUSED)]),
+        ({"several": [{"size": 1}, 7]}, [(("several", 0, "key"), Wrong.MISSING), (("several", 1), Wrong.SECTION)]),
+    ],
+)
+def test_what_is_wrong_in_a_mapping_or_a_list_of_sections_is_told_where_it_stands(
+    data: dict[str, Any], faults: list[tuple[Any, Wrong]]
+) -> None:
+    made, found = read(Sample, data)
+    assert [(fault.path, fault.wrong) for fault in found] == faults
+    assert made == Sample(), "all of it or nothing"

@@ -170,3 +170,12 @@ def test_late_text_is_published_but_completes_nothing_twice() -> None:
     play.settle()
     assert play.out() == ["u1-source-2: more", "u1-de-1: eins"]
     assert play.spoke("eins") == "u1"
+
+
+def test_what_was_said_in_a_target_language_needs_no_translation_to_it() -> None:
+    play = Play(BookSettings(("de",), None))
+    play.talk()
+    play.updated(source([segment("Guten Morgen.", language="de")]))
+    play.updated(target("en", [segment("Good morning.")]))
+    play.settle()
+    assert play.out()[-1] == "u1 complete: Guten Morgen. en=Good morning."

@@ -1,12 +1,16 @@
 """Run-time actions of the backend: from a command to the session, and one answer for each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from satellite.app.parts import read_arguments
+from satellite.backends.base import RuntimeAction
 from satellite.core.events import ActionAnswered
+from satellite.core.section import Section
 from satellite.homeassistant.commands import RunBackendAction
-from satellite.runtime.actions import UNANSWERED_MAX
+from satellite.runtime.actions import UNANSWERED_MAX, ActionPorts, Actions
 from tests.fakes.stage import Jump, Stage, Tune
 from tests.fakes.virtual_time import pass_time, virtual
 from tests.fakes.voice import Fate
@@ -124,3 +128,58 @@ def test_an_answer_that_nobody_waits_for_is_passed_on() -> None:
     stage.actions.answered(ActionAnswered("unheard_of"))
     assert results(stage, "jump") == [answer("jump")]
     assert stage.actions.standing == {}
+
+
+class Voice(Section, frozen=True):
+    """Arguments of which some may be left out."""
+
+    pitch: int | None = None
+    name: str | None = None
+
+
+class Place(Section, frozen=True):
+    """Arguments that are about one of several."""
+
+    seat: int
+    language: str = "en"
+
+
+class Told:
+    """ActionReport: the answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+
+    def action_result(self, action: str, reason: str | None, result: Mapping[str, object]) -> None:
+        self.answers.append(action)
+
+
+def unattended() -> Actions:
+    """Actions while no session is open."""
+    declared = {
+        "voice": RuntimeAction(Voice, outlasts_session=True),
+        "place": RuntimeAction(Place, outlasts_session=True, part="seat", follows_languages=True),
+    }
+    return Actions(ActionPorts(declared, read_arguments, lambda _action, _arguments: False, Told()))
+
+
+def test_what_is_left_out_stays_as_it_was_asked_for_before() -> None:
+    actions = unattended()
+    for arguments in ({"pitch": 3}, {"name": "Ann"}, {"pitch": 4}):
+        assert actions.request("voice", arguments) is None
+    assert actions.standing == {"voice": Voice(pitch=4, name="Ann")}
+
+
+def test_each_part_has_an_effect_of_its_own() -> None:
+    actions = unattended()
+    for seat, language in ((1, "de"), (2, "fr"), (1, "it")):
+        assert actions.request("place", {"seat": seat, "language": language}) is None
+    assert actions.standing == {"place/1": Place(seat=1, language="it"), "place/2": Place(seat=2, language="fr")}
+
+
+def test_other_languages_make_void_what_was_about_languages() -> None:
+    actions = unattended()
+    actions.request("voice", {"pitch": 3})
+    actions.request("place", {"seat": 1})
+    actions.languages_changed()
+    assert actions.standing == {"voice": Voice(pitch=3)}

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from satellite.core.audio import RATE_HZ
+from satellite.core.audio import RATE_HZ, AudioChunk
 from satellite.core.backlog import UtteranceEnd
 from satellite.core.events import (
     ConnectionLost,
@@ -399,3 +399,17 @@ async def test_a_restart_from_before_does_not_shorten_a_later_wait() -> None:
         play.hear()
         await pass_time(10)
     assert play.starts == [0, 2, pytest.approx(3.05)]
+
+
+@virtual
+async def test_audio_that_waits_because_a_user_paused_is_no_fault() -> None:
+    play = Play()
+    async with running(play.uplink.run):
+        play.hear()
+        await pass_time(1)
+        due = []
+        for is_paused in (False, True):
+            play.service.session.counters.is_paused = is_paused
+            play.uplink._backlog.append(AudioChunk(bytes(3200), 0.0, "u1"))
+            due.append(play.uplink.vital.is_due)
+        assert due == [True, False]

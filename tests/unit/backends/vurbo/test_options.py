@@ -24,7 +24,7 @@ def test_addresses_lose_their_last_slash_and_loopback_may_be_plain() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"api_key": "vas_short"}, "must be a Vurbo API key"),
+        ({"api_key": "vas_ short"}, "must be a Vurbo API key"),
         ({"api_key": "x" * 36}, "must be a Vurbo API key"),
         ({"rest_url": "http://vas.example/api"}, "http:// is for loopback addresses only"),
         ({"rest_url": "wss://vas.example"}, "must be a plain address that begins with https://"),

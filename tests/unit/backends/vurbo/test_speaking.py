@@ -153,3 +153,29 @@ def test_what_nobody_wished_is_not_sent() -> None:
     assert speaking.interval is Interval.CLOSING, "it was closed before it was open"
     speaking.answered("pause", Outcome())
     assert speaking.interval is Interval.CLOSING
+
+
+def test_another_one_takes_the_turn() -> None:
+    book = conversing()
+    book.hears("u1", 200).says(status()).after(0.2)
+    book.asks("start_speaking", StartSpeaking(speaker=2)).hears("u1", 100)
+    assert asked(book)[1:] == ["start_speaking", "stop_speaking"]
+    book.says(result(1, "One."))
+    assert [data.get("speaker") for data in sent(book)[1:]] == [1, None, 2]
+    before = len(spoken(book))
+    book.after(0.2)
+    assert len(spoken(book)) == before, "the turn is not there yet"
+    book.says(status()).after(0.2)
+    assert answer(book).reason is None
+    assert len(spoken(book)) > before
+    assert asked(book)[1:] == ["start_speaking", "stop_speaking", "start_speaking"]
+
+
+def test_whoever_speaks_already_speaks() -> None:
+    book = conversing()
+    book.hears("u1", 200).asks("start_speaking", StartSpeaking(speaker=1))
+    assert answer(book).result == {"note": "this one is speaking already"}
+    assert spoken(book) == [], "but not yet"
+    book.says(status()).after(0.2)
+    assert len(spoken(book)) > 0
+    assert asked(book)[1:] == ["start_speaking"]
