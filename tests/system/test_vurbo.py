@@ -28,7 +28,7 @@ def bodies(seen: Subscriber, name: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def service(directory: Path, *arguments: str) -> Iterator[Emulator]:
-    with emulator(directory / "service", "--backend", "vurbo", *arguments, api_key=None) as running:
+    with emulator(directory / "service", "--backend", "vurbo", *arguments) as running:
         yield running
 
 

@@ -60,16 +60,6 @@ async def test_what_outlasts_a_session_waits_for_the_next() -> None:
 
 
 @virtual
-async def test_what_is_left_out_stays_as_it_was_asked_for_before() -> None:
-    stage = Stage()
-    asks(stage, "tune", level=3, tone=2)
-    asks(stage, "tune", level=4)
-    assert stage.actions.standing == {"tune": Tune(level=4, tone=2)}
-    asks(stage, "tune", tone=1)
-    assert stage.actions.standing == {"tune": Tune(level=1, tone=1)}
-
-
-@virtual
 async def test_only_what_was_carried_out_is_remembered() -> None:
     stage = Stage()
     stage.room.speak(1.0, in_s=1.0)
