@@ -42,12 +42,14 @@ LOG_LINES = 5
 AUDIBLE_DBFS = -60.0
 """Speech softer than this is none."""
 SPEECH_BYTES_MAX = 100 * 1024 * 1024
+TITLES = {"deepl": "DeepL Voice service"}
+"""What people call a service where its name alone does not say it."""
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 OPENING = """\
 The whole main job on this computer: no account, no microphone; about 25 s.
 
-A bundled recording is played into the satellite as if it were spoken now. An emulated DeepL Voice service answers: \
+A bundled recording is played into the satellite as if it were spoken now. An emulated {service} answers: \
 the transcript is true, the translation a pseudo-translation that only spells each word backwards. What comes back is \
 shown as the satellite publishes it, on a private MQTT broker at 127.0.0.1:{port}, below voice-satellite/{satellite}/:
 """
@@ -58,10 +60,9 @@ What was spoken ({seconds:.1f} s at {dbfs:.0f} dBFS on average; {voice}):
 
     {path}
 
-Next: with a DeepL API key of your own, this config.yaml does it for real; to try it, microphone and broker are not \
-needed yet.
+Next: with a key of your own, this config.yaml does it for real; to try it, microphone and broker are not needed yet.
 
-    voice: {{backend: deepl, deepl: {{api_key: YOUR-KEY}}}}
+    voice: {{backend: {backend}, {backend}: {{api_key: YOUR-KEY}}}}
 
     voice-satellite replay -c config.yaml {recording}"""
 
@@ -136,7 +137,8 @@ class _Demo:
         service = double.make(double.settings(recording=recording, labels=labels))
         async with PrivateBroker() as broker, service:
             config = self._write_config(recording, broker.port, service)
-            self._terminal.tell(OPENING.format(port=broker.port, satellite=SATELLITE_ID))
+            title = TITLES.get(self._backend, self._backend.title())
+            self._terminal.tell(OPENING.format(port=broker.port, satellite=SATELLITE_ID, service=title))
             self._terminal.say()
             self._screen.heading()
             code = await self._watch_daemon(config, broker.port)
@@ -228,7 +230,13 @@ class _Demo:
         self._terminal.say()
         figures = {"seconds": seconds, "dbfs": level_dbfs, "voice": _voice()}
         self._terminal.tell(
-            CLOSING.format(**self._screen.seen, **figures, path=self._speech, recording=shlex.quote(str(recording)))
+            CLOSING.format(
+                **self._screen.seen,
+                **figures,
+                path=self._speech,
+                recording=shlex.quote(str(recording)),
+                backend=self._backend,
+            )
         )
         return EXIT_OK
 
