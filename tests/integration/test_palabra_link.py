@@ -1,4 +1,7 @@
-"""Palabra through the real driver against the emulator, in real time: what arrives, faults, and the end."""
+"""Palabra through the real driver against the emulator, in real time: what arrives, faults, and the end.
+
+Plays in real time wait most of the time, so they run side by side.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -41,7 +44,7 @@ def texts(run: PalabraWay, stream: Stream) -> list[str]:
     return [segment.text.strip() for update in updates for segment in update.concluded]
 
 
-async def test_what_is_said_arrives_whole_and_is_answered() -> None:
+async def what_is_said_arrives_whole_and_is_answered() -> None:
     async with palabra_way(APPLICATION) as run:
         await spoken_out(run, FIRST_TWO_S)
         assert run.missing_ms() == 0
@@ -60,7 +63,7 @@ async def test_what_is_said_arrives_whole_and_is_answered() -> None:
     assert rules(run.emulator) == []
 
 
-async def test_a_short_stall_costs_nothing_and_makes_no_burst() -> None:
+async def a_short_stall_costs_nothing_and_makes_no_burst() -> None:
     async with palabra_way() as run:
         await run.speak(3.0)
         run.relay.blackhole()
@@ -73,7 +76,7 @@ async def test_a_short_stall_costs_nothing_and_makes_no_burst() -> None:
     assert rules(run.emulator) == []
 
 
-async def test_a_link_that_is_cut_costs_what_was_under_way() -> None:
+async def a_link_that_is_cut_costs_what_was_under_way() -> None:
     async with palabra_way() as run:
         await run.speak(3.0)
         await run.relay.interrupt()
@@ -101,16 +104,7 @@ async def test_a_task_that_is_refused_parks_and_leaves_no_session() -> None:
         run.uplink.finish()
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("reset", on="POST"),
-        Fault("handshake", status=503),
-        Fault("error", status=408, after_chunks=3),
-    ],
-    ids=lambda fault: fault.kind,
-)
-async def test_trouble_passes_and_every_word_that_was_not_under_way_arrives(fault: Fault) -> None:
+async def trouble_passes_and_every_word_that_was_not_under_way_arrives(fault: Fault) -> None:
     async with palabra_way(APPLICATION) as run:
         run.emulator.inject(fault)
         await spoken_out(run, 3.6)
@@ -119,7 +113,7 @@ async def test_trouble_passes_and_every_word_that_was_not_under_way_arrives(faul
     assert rules(run.emulator) == []
 
 
-async def test_silence_is_paused_and_speech_after_it_is_whole() -> None:
+async def silence_is_paused_and_speech_after_it_is_whole() -> None:
     limits = PalabraLimits(inactivity_s=3.0)
     async with palabra_way(replace(SETTINGS, limits=limits), pause_after_s=0.5) as run:
         await run.speak(3.6)
@@ -155,9 +149,28 @@ async def test_a_session_that_is_granted_too_late_is_given_back() -> None:
     assert rules(run.emulator) == []
 
 
-async def test_an_end_that_is_never_said_comes_all_the_same() -> None:
+async def an_end_that_is_never_said_comes_all_the_same() -> None:
     async with palabra_way() as run:
         run.emulator.inject(Fault("no_end", code=1000))
         await spoken_out(run, 3.6)
         assert run.heard.all(SessionEnded)
         assert run.heard.all(SessionFailed) == []
+
+
+TROUBLES = (
+    Fault("reset", on="POST"),
+    Fault("handshake", status=503),
+    Fault("error", status=408, after_chunks=3),
+    Fault("cut", how="close", code=1011, after_chunks=3),
+)
+
+
+async def test_plays() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(what_is_said_arrives_whole_and_is_answered())
+        group.create_task(a_short_stall_costs_nothing_and_makes_no_burst())
+        group.create_task(a_link_that_is_cut_costs_what_was_under_way())
+        group.create_task(silence_is_paused_and_speech_after_it_is_whole())
+        group.create_task(an_end_that_is_never_said_comes_all_the_same())
+        for fault in TROUBLES:
+            group.create_task(trouble_passes_and_every_word_that_was_not_under_way_arrives(fault))

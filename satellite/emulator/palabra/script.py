@@ -35,12 +35,13 @@ class _Sentence:
 class Script:
     """The text of one session; fed with words and silence, gives messages in order."""
 
-    def __init__(self, language: str, variants: PalabraVariants, seed: int) -> None:
+    def __init__(self, language: str, variants: PalabraVariants, seed: int, *, is_exact: bool = True) -> None:
         self._language = language
+        self._is_exact = is_exact
         self._variants = variants
         self._rng = random.Random(seed)  # noqa: S311 - delays, not secrets
         self._open: list[_Sentence] = []
-        self._last: tuple[int, int] | None = None
+        self._last: tuple[int, ...] | None = None
         self._count = 0
         self._due_s = 0.0
         self.origin_ms = 0.0
@@ -52,10 +53,12 @@ class Script:
         """New words: a provisional text after each."""
         outgoing: list[Outgoing] = []
         for word in words:
-            if word.sentence != self._last or not self._open:
+            # where sound is stretched on its way, going back a little in the recording is no repetition
+            sentence_key = word.sentence if self._is_exact else word.sentence[1:]
+            if sentence_key != self._last or not self._open:
                 self._count += 1
                 self._open.append(_Sentence(f"{self._count:x}-{self._rng.getrandbits(32):08x}", []))
-            self._last = word.sentence
+            self._last = sentence_key
             sentence = self._open[-1]
             sentence.words.append(word)
             outgoing += self._tell(sentence, now, is_final=False)

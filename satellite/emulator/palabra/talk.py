@@ -97,9 +97,10 @@ class Talk:
         self._transport = transport
         self._pace = PaceRule(service.settings.limits, service.stalls)
         self.desk = Desk(service, session, transport, self._pace)
-        self._script = Script(service.truth.language, service.settings.variants, service.settings.seed)
-        service.scripts[session.number] = self._script
         is_exact = transport == "ws"
+        settings = service.settings
+        self._script = Script(service.truth.language, settings.variants, settings.seed, is_exact=is_exact)
+        service.scripts[session.number] = self._script
         self._conversation = Conversation(service.truth.recogniser(service.settings, exact=is_exact), self._script)
         self.speaking = Speaking(wire)
         self._said = 0

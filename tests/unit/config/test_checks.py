@@ -101,6 +101,11 @@ def test_compressed_media_need_their_package(monkeypatch: pytest.MonkeyPatch) ->
         ("voice.deepl.speech_media", "pip install 'voice-satellite[av]'"),
     ]
     assert findings({"voice": {"backend": "loopback", "deepl": options}}) == []
+    palabra = {"api_key": "plbr_key", "transport": "webrtc"}
+    found = findings({"voice": {"backend": "palabra", "palabra": palabra}})
+    assert [(finding.path, finding.hint) for finding in found] == [
+        ("voice.palabra.transport", "pip install 'voice-satellite[webrtc]'")
+    ]
 
 
 def test_silero_is_not_there_yet() -> None:
