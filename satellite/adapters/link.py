@@ -5,8 +5,8 @@ import functools
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from satellite.adapters import httpcall, tcp
@@ -177,19 +177,18 @@ class SessionDriver:
                 lambda track, pcm: self._feed(functools.partial(session.track_audio, track, pcm)),
             )
             room = self._socket = RoomLife(hooks)
-            living = room.live(action)
+            live = functools.partial(room.live, action)
         else:
             dialled = self._socket = _SocketLife(group)
-            living = dialled.live(action, self._tls or shared_tls(), self._opened, self._message)
-        group.create_task(self._converse(action.url, living), name="satellite.link.socket")
+            live = functools.partial(dialled.live, action, self._tls or shared_tls(), self._opened, self._message)
+        group.create_task(self._converse(action.url, live), name="satellite.link.socket")
 
-    async def _converse(self, url: str, living: Coroutine[Any, Any, SocketClosed]) -> None:
+    async def _converse(self, url: str, live: Callable[[], Awaitable[SocketClosed]]) -> None:
         objection = _objection(url, "ws", "wss")
         if objection is not None:
-            living.close()
             closed = SocketClosed(was_open=False, reason=objection)
         else:
-            closed = await living
+            closed = await live()
         how = "closed" if closed.was_open else "not connected"
         # the peer's own words may hold a secret, which the session takes out of what it tells
         why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"
