@@ -33,7 +33,7 @@ from tests.integration.test_voice_link import until
 pytestmark = pytest.mark.slow
 
 TRIES = 3
-"""On a machine that is busy with other things sound in real time is stretched: what counts is that it can come whole."""
+"""A machine that is busy with other things stretches sound in real time: what counts is that it can come whole."""
 
 
 @pytest.fixture(scope="module")
