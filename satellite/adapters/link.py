@@ -177,19 +177,18 @@ class SessionDriver:
                 lambda track, pcm: self._feed(functools.partial(session.track_audio, track, pcm)),
             )
             room = self._socket = RoomLife(hooks)
-            living: Callable[[], Awaitable[SocketClosed]] = functools.partial(room.live, action)
+            live = functools.partial(room.live, action)
         else:
             dialled = self._socket = _SocketLife(group)
-            tls = self._tls or shared_tls()
-            living = functools.partial(dialled.live, action, tls, self._opened, self._message)
-        group.create_task(self._converse(action.url, living), name="satellite.link.socket")
+            live = functools.partial(dialled.live, action, self._tls or shared_tls(), self._opened, self._message)
+        group.create_task(self._converse(action.url, live), name="satellite.link.socket")
 
-    async def _converse(self, url: str, living: Callable[[], Awaitable[SocketClosed]]) -> None:
+    async def _converse(self, url: str, live: Callable[[], Awaitable[SocketClosed]]) -> None:
         objection = _objection(url, "ws", "wss")
         if objection is not None:
             closed = SocketClosed(was_open=False, reason=objection)
         else:
-            closed = await living()
+            closed = await live()
         how = "closed" if closed.was_open else "not connected"
         # the peer's own words may hold a secret, which the session takes out of what it tells
         why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"

@@ -94,7 +94,7 @@ def test_it_shows_the_main_job_and_one_next_step(place: Path, capsys: pytest.Cap
 def test_it_shows_another_service(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--backend", "palabra"]) == 0
     output = capsys.readouterr().out
-    assert "An emulated Palabra answers" in " ".join(output.split())
+    assert "An emulated Palabra service answers" in " ".join(output.split())
     assert "transcript      en    Good morning, the kitchen light is on." in output
     assert "translation/de  de    [de] dooG gninrom, eht nehctik thgil si no." in output
     assert "It works: 1 utterances came back as 1 transcript and 1 translation segments." in output

@@ -25,6 +25,7 @@ class PalabraEmulator(Emulator):
     """The emulated Palabra service."""
 
     name = "palabra"
+    title = "Palabra service"
 
     def __init__(self, settings: PalabraSettings | None = None) -> None:
         self._settings = settings or PalabraSettings()

@@ -22,6 +22,7 @@ class VurboEmulator(Emulator):
     """The emulated Vurbo service."""
 
     name = "vurbo"
+    title = "Vurbo service"
 
     def __init__(self, settings: VurboSettings | None = None) -> None:
         self._settings = settings or VurboSettings()
