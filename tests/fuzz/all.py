@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from tests.fuzz import bookwalk, broker, files, media, sessions, sockets, soundwalks, talkwalks, wire
+from tests.fuzz import bookwalk, broker, files, media, sessions, sockets, soundwalks, talkwalks, vurbo, wire
 from tests.fuzz.target import Target
 
-_MODULES = (wire, sessions, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
+_MODULES = (wire, sessions, vurbo, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
 
 
 @cache
