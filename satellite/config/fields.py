@@ -62,8 +62,11 @@ def _inside(kind: inspect.Type, part: str | int) -> inspect.Type | None:
 
 def section_at(path: Path) -> type[Section] | None:
     """The section that the path names, None when it names a value or nothing."""
-    kind: inspect.Type | None = inspect.type_info(Config)
-    for part in path:
+    if not path:
+        return Config
+    field = fields_of(Config).get(str(path[0]))
+    kind = None if field is None else field.type
+    for part in path[1:]:
         kind = _inside(kind, part) if kind is not None else None
     return _section_of(kind) if kind is not None else None
 

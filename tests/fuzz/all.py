@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from tests.fuzz import bookwalk, broker, files, flux, media, sessions, sockets, soundwalks, talkwalks, wire
+from tests.fuzz import bookwalk, broker, files, flux, media, sessions, sockets, soundwalks, talkwalks, vurbo, wire
 from tests.fuzz.target import Target
 
-_MODULES = (wire, sessions, flux, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
+_MODULES = (wire, sessions, flux, vurbo, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
 
 
 @cache
