@@ -381,8 +381,10 @@ async def test_a_session_that_was_granted_to_the_doctor_is_given_back(tmp_path: 
     assert emulator.violations == []
 
 
-async def test_a_stream_that_opens_without_asking_is_not_tried(tmp_path: Path) -> None:
+async def test_a_stream_that_opens_without_asking_is_opened_and_closed_again(tmp_path: Path) -> None:
     async with PalabraEmulator() as emulator:
         found = await diagnosed(tmp_path, voice={"backend": "palabra", "palabra": emulator.options})
-        assert "not tried" in found["voice"].outcome.detail
-        assert emulator.sessions == []
+        assert "opens a connection" in found["voice"].outcome.detail
+        (session,) = emulator.sessions
+        assert session.audio_ms == 0
+        assert emulator.violations == []
