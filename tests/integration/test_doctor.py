@@ -386,5 +386,5 @@ async def test_a_stream_that_opens_without_asking_is_opened_and_closed_again(tmp
         found = await diagnosed(tmp_path, voice={"backend": "palabra", "palabra": emulator.options})
         assert "opens a connection" in found["voice"].outcome.detail
         (session,) = emulator.sessions
-        assert session.audio_ms == 0
+        assert session.audio_ms <= 640, "a beat or two of silence"
         assert emulator.violations == []

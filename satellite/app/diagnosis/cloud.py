@@ -1,7 +1,7 @@
 """The voice service: asked for a session as the daemon asks, which proves key, plan, options and languages.
 
-The session is not dialled, or where nothing else can be asked closed as soon as it is open, so that no audio is sent
-and nothing is billed.
+The session is not dialled, or where nothing else can be asked closed as soon as it is open: nothing that was heard is
+sent, and no more is billed than a moment of silence.
 """
 
 import asyncio
