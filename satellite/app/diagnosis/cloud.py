@@ -80,7 +80,7 @@ class ServiceVisit:
         def happened(event: VoiceEvent) -> None:
             events.append(event)
             if isinstance(event, SessionOpened):
-                session.close(self._clock.monotonic())
+                session.finish(self._clock.monotonic())
 
         session.start(self._clock.monotonic())
         with contextlib.suppress(TimeoutError):
