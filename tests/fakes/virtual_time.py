@@ -14,9 +14,11 @@ class _JumpingSelector(selectors.DefaultSelector):
     """Polls without waiting; what would have been waited moves the clock."""
 
     now = 0.0
+    patience_s = 0.0
+    """Real time in which something may still come out of a socket before the clock jumps."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
+        ready = super().select(min(self.patience_s, timeout or 0.0))
         if not ready and timeout is not None and timeout > 0:
             self.now += timeout
         return ready
@@ -25,8 +27,9 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Starts at 1000 s, so that no test passes because zero is false."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = 0.0) -> None:
         self._jumping = _JumpingSelector()
+        self._jumping.patience_s = patience_s
         self._jumping.now = 1000.0
         super().__init__(self._jumping)
 
