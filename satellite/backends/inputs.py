@@ -1,6 +1,6 @@
-"""What every session does alike: with inputs that it never asked for, and when it is drained."""
+"""What every session does alike: with inputs that it never asked for, and when it is drained or looked at."""
 
-from satellite.backends.base import Action, HttpFailed, HttpResponse, SocketClosed
+from satellite.backends.base import Action, HttpFailed, HttpResponse, SessionState, SocketClosed
 from satellite.backends.lifecycle import Lifecycle
 from satellite.core.events import ActionAnswered, VoiceEvent
 from satellite.core.section import Section
@@ -11,6 +11,11 @@ class UnaskedInputs:
 
     def __init__(self, life: Lifecycle) -> None:
         self._life = life
+
+    @property
+    def state(self) -> SessionState:
+        """Where in its life the session is."""
+        return self._life.state
 
     def http_response(self, response: HttpResponse, now: float) -> None:  # noqa: ARG002 - the interface
         """Nothing was asked."""

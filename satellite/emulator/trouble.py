@@ -7,7 +7,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 
 from satellite.emulator.faults import Fault, FaultBox
-from satellite.emulator.http import reset
+from satellite.emulator.http import RequestResetError, reset
 from satellite.emulator.report import ConnectionLog
 from satellite.emulator.stalls import Stalls
 
@@ -40,6 +40,26 @@ class Victim(Protocol):
 def usual_code(fault: Fault) -> int:
     """The close code of a fault: its own, else its kind's usual one."""
     return fault.code or USUAL_CODES.get(fault.kind, 1011)
+
+
+async def strike_handshake(faults: FaultBox, connection: ServerConnection) -> int | None:
+    """Act out what goes wrong with this handshake: the status that it is answered with, None lets it go on."""
+    if (slow := faults.take("slow", "ws")) is not None:
+        await asyncio.sleep(slow.delay_s)
+    if faults.take("reset", "ws") is not None:
+        reset(connection.transport)
+        return 503
+    fault = faults.take("handshake")
+    return None if fault is None else fault.status
+
+
+async def strike_request(faults: FaultBox, method: str) -> Fault | None:
+    """Act out what goes wrong with this request: the `http` fault that it is answered with; RequestResetError cuts."""
+    if (slow := faults.take("slow", method)) is not None:
+        await asyncio.sleep(slow.delay_s)
+    if faults.take("reset", method) is not None:
+        raise RequestResetError
+    return faults.take("http", method)
 
 
 class Trouble:

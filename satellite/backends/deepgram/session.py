@@ -9,7 +9,6 @@ from functools import partial
 from typing import cast
 
 from satellite.backends.base import (
-    Action,
     HttpFailed,
     HttpResponse,
     SendBytes,
@@ -39,7 +38,6 @@ from satellite.backends.line import Line
 from satellite.backends.outlet import Outlet
 from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import VoiceEvent
 from satellite.core.section import Section
 from satellite.core.timeline import Timeline
 from satellite.errors import LocalMisuse
@@ -77,11 +75,6 @@ class DeepgramSession(UnaskedInputs):
         self._inbox = Inbox(self._shared, self._admission, self._sender)
         self._life.before_failure = self._sender.given_up
         self._finish_by: float | None = None
-
-    @property
-    def state(self) -> SessionState:
-        """Where in its life the session is."""
-        return self._life.state
 
     def start(self, now: float) -> None:
         """Ask for a connection, unless only ends of utterances wait, which need none. Legal in IDLE only."""
@@ -204,14 +197,6 @@ class DeepgramSession(UnaskedInputs):
         self._sender.pump(now)
         if any(by is not None and now >= by for by in (self._shared.ending.deadline, self._finish_by)):
             self._shared.end("unconfirmed")
-
-    def actions(self) -> list[Action]:
-        """What is to be done, in order."""
-        return self._life.take_actions()
-
-    def events(self) -> list[VoiceEvent]:
-        """What happened, in order."""
-        return self._life.take_events()
 
     @property
     def _is_busy(self) -> bool:

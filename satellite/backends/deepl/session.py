@@ -63,11 +63,6 @@ class DeepLSession(UnaskedInputs):
         self._life.before_failure = self._outlet.given_up
         self._finish_by: float | None = None
 
-    @property
-    def state(self) -> SessionState:
-        """Where in its life the session is."""
-        return self._life.state
-
     def start(self, now: float) -> None:
         """Ask for a session, unless only ends of utterances wait, which need none. Legal in IDLE only."""
         if self._life.state is not SessionState.IDLE:

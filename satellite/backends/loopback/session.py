@@ -35,11 +35,6 @@ class LoopbackSession(UnaskedInputs):
         self._hearing = _Hearing()
         self._speech_at = 0.0
 
-    @property
-    def state(self) -> SessionState:
-        """Where in its life the session is."""
-        return self._life.state
-
     def start(self, now: float) -> None:
         """Be open at once. Legal in IDLE only."""
         if self._life.state is not SessionState.IDLE:

@@ -9,10 +9,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from satellite.backends.answers import retry_after_s
 from satellite.core.events import SessionFailed
 from satellite.errors import ErrorCategory
 
-MAX_RETRY_AFTER_S = 3_600.0
 CROWDED_S = 60.0
 """The limit of connections counts minutes."""
 
@@ -140,14 +140,6 @@ def failure_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> S
     said = _said(body)
     detail = f"the request for a session was answered with {status}{': ' if said else ''}{said}"
     return SessionFailed(found.category, detail, found.hint, retry_after_s(headers))
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`, at most an hour; None when absent or nonsense."""
-    text = headers.get("retry-after", "").strip()
-    if not text.isascii() or not text.isdigit():
-        return None
-    return min(float(text[:9]), MAX_RETRY_AFTER_S)
 
 
 def _said(body: bytes) -> str:

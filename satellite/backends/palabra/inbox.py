@@ -1,7 +1,7 @@
 """Inbox: what the service says, led to those whom it concerns (reference §11, §13)."""
 
 from satellite.backends.palabra.conversation import Conversation
-from satellite.backends.palabra.failures import MAX_RETRY_AFTER_S, Source, verdict
+from satellite.backends.palabra.failures import Source, verdict
 from satellite.backends.palabra.jobs import Jobs
 from satellite.backends.palabra.messages import (
     CurrentTask,
@@ -116,8 +116,7 @@ class Inbox:
             error = self._error[1]
             found = verdict(Source.RUNNING, error.code)
             said = f" after {error.code} {error.text}"
-        wait_s = None if found.retry_after_s is None else min(found.retry_after_s, MAX_RETRY_AFTER_S)
-        return SessionFailed(found.category, f"the stream ended with {code}{said}", found.hint, wait_s)
+        return SessionFailed(found.category, f"the stream ended with {code}{said}", found.hint, found.retry_after_s)
 
     # --- inside ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ The session counts as open once its task runs; until then audio waits.
 """
 
 from satellite.backends.base import (
-    Action,
     HttpFailed,
     HttpResponse,
     SendAudio,
@@ -32,7 +31,7 @@ from satellite.backends.palabra.steering import START_WITHIN_S, Steering, TaskSt
 from satellite.backends.palabra.task import task
 from satellite.backends.progress import Progress
 from satellite.core.audio import RATE_HZ
-from satellite.core.events import SessionOpened, VoiceEvent
+from satellite.core.events import SessionOpened
 from satellite.core.section import Section
 from satellite.core.timeline import Timeline
 from satellite.errors import LocalMisuse
@@ -55,19 +54,6 @@ class _Asking(UnaskedInputs):
     def __init__(self, options: PalabraOptions, setup: SessionSetup) -> None:
         super().__init__(Lifecycle())
         self._admission = Admission(options, setup, self._life)
-
-    @property
-    def state(self) -> SessionState:
-        """Where in its life the session is."""
-        return self._life.state
-
-    def actions(self) -> list[Action]:
-        """What is to be done, in order."""
-        return self._life.take_actions()
-
-    def events(self) -> list[VoiceEvent]:
-        """What happened, in order."""
-        return self._life.take_events()
 
     def close(self, now: float) -> None:  # noqa: ARG002 - the interface gives every input the time
         """End at once; nothing more is waited for. Legal in every state."""

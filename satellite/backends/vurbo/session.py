@@ -79,11 +79,6 @@ class VurboSession(UnaskedInputs):
         life.before_failure = self._outlet.given_up
         self._finish_by: float | None = None
 
-    @property
-    def state(self) -> SessionState:
-        """Where in its life the session is."""
-        return self._life.state
-
     def start(self, now: float) -> None:
         """Ask for a ticket, unless only ends of utterances wait, which need no session. Legal in IDLE only."""
         if self._life.state is not SessionState.IDLE:

@@ -1,6 +1,5 @@
 """Who may open the socket, and with which query (Flux reference §2)."""
 
-import asyncio
 import json
 import uuid
 from collections import deque
@@ -13,7 +12,7 @@ from websockets.http11 import Request, Response
 
 from satellite.emulator.deepgram.query import QueryError, StreamConfig, literal_keyterms, parse_query
 from satellite.emulator.deepgram.service import Service, Session
-from satellite.emulator.http import reset
+from satellite.emulator.trouble import strike_handshake
 
 LISTEN_PATH = "/v2/listen"
 MAX_REFUSALS = 2
@@ -34,23 +33,13 @@ class Admission:
 
     async def judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; else it is answered with a status."""
-        fault = await self._faulted(connection)
+        fault = await strike_handshake(self._service.faults, connection)
         if fault is not None:
             return _refusal(fault, "INJECTED", "injected fault")
         refused = self._check_key(request) or self._check_query(connection, request)
         if refused is not None and refused.status_code in (400, 401, 402, 403):
             self._check_patience()
         return refused
-
-    async def _faulted(self, connection: ServerConnection) -> int | None:
-        faults = self._service.faults
-        if (slow := faults.take("slow", "ws")) is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", "ws") is not None:
-            reset(connection.transport)
-            return 503
-        fault = faults.take("handshake")
-        return None if fault is None else fault.status
 
     def _check_key(self, request: Request) -> Response | None:
         """A key by `Token`, a temporary token by `Bearer`."""

@@ -1,12 +1,12 @@
 """The grant of temporary tokens (Flux reference §2.1)."""
 
-import asyncio
 import json
 import uuid
 
 from satellite.emulator.deepgram.service import Service
 from satellite.emulator.faults import Fault
 from satellite.emulator.http import HttpAnswer, HttpRequest, RequestResetError
+from satellite.emulator.trouble import strike_request
 
 GRANT_PATH = "/v1/auth/grant"
 DEFAULT_TTL_S = 30
@@ -22,11 +22,7 @@ class Rest:
     async def handle(self, request: HttpRequest) -> HttpAnswer:
         """Answer one request, or act out a fault."""
         faults, method = self._service.faults, request.method
-        if (slow := faults.take("slow", method)) is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", method) is not None:
-            raise RequestResetError
-        if (fault := faults.take("http", method)) is not None:
+        if (fault := await strike_request(faults, method)) is not None:
             return _injected(fault)
         answer = self._answer(request)
         if faults.take("lose_answer", method) is not None:

@@ -1,6 +1,5 @@
 """Who may open the socket: one dial for each newest token, soon after it was given out (Voice reference §6.1, §7)."""
 
-import asyncio
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -8,7 +7,7 @@ from websockets.http11 import Request, Response
 
 from satellite.emulator.deepl.service import CONNECT_PATH, Service
 from satellite.emulator.deepl.tokens import Session, SessionState, Token
-from satellite.emulator.http import reset
+from satellite.emulator.trouble import strike_handshake
 
 
 class Admission:
@@ -24,7 +23,7 @@ class Admission:
 
     async def judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; else it is answered with a status."""
-        fault = await self._faulted(connection)
+        fault = await strike_handshake(self._service.faults, connection)
         if fault is not None:
             return connection.respond(fault, "injected fault\n")
         url = urlsplit(request.path)
@@ -37,17 +36,6 @@ class Admission:
         self._service.faults.connections += 1
         self._admitted[connection] = session
         return None
-
-    async def _faulted(self, connection: ServerConnection) -> int | None:
-        faults = self._service.faults
-        slow = faults.take("slow", "ws")
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", "ws") is not None:
-            reset(connection.transport)
-            return 503
-        fault = faults.take("handshake")
-        return None if fault is None else fault.status
 
     def _check_headers(self, request: Request) -> None:
         """Documented are none besides the handshake's own."""

@@ -1,6 +1,5 @@
 """The REST half: open a session (POST), join it again (GET), usage; strict as published (Voice reference §3-§6)."""
 
-import asyncio
 import json
 import secrets
 from collections import deque
@@ -9,6 +8,7 @@ from satellite.emulator.deepl.desk import SessionDesk, refusal
 from satellite.emulator.deepl.schema import Refusal, SessionConfig, check_request
 from satellite.emulator.deepl.service import Service
 from satellite.emulator.http import HttpAnswer, HttpRequest, RequestResetError
+from satellite.emulator.trouble import strike_request
 
 REALTIME_PATH = "/v3/voice/realtime"
 CLOSING_GRACE_S = 0.15
@@ -89,13 +89,7 @@ class Rest:
         return refusal(405, "Method not allowed")
 
     async def _faulted(self, request: HttpRequest) -> HttpAnswer | None:
-        faults, method = self._service.faults, request.method
-        slow = faults.take("slow", method)
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", method) is not None:
-            raise RequestResetError
-        fault = faults.take("http", method)
+        fault = await strike_request(self._service.faults, request.method)
         if fault is None:
             return None
         extra = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}

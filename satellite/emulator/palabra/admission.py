@@ -1,6 +1,5 @@
 """Who may open the stream: a key, or the token of a session that was made for it (reference §2, §4)."""
 
-import asyncio
 import re
 import secrets
 from urllib.parse import parse_qsl, urlsplit
@@ -8,9 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from satellite.emulator.http import reset
 from satellite.emulator.palabra.book import Session
 from satellite.emulator.palabra.service import HOST_PATH, STREAM_PATH, Service
+from satellite.emulator.trouble import strike_handshake
 
 _PATH = re.compile(rf"{HOST_PATH}/([^/]*){STREAM_PATH}")
 _HASH = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -29,7 +28,7 @@ class Admission:
 
     async def judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; else it is answered with a status."""
-        fault = await self._faulted(connection)
+        fault = await strike_handshake(self._service.faults, connection)
         if fault is not None:
             return connection.respond(fault, "")
         url = urlsplit(request.path)
@@ -55,17 +54,6 @@ class Admission:
         if "ClientSecret" in request.headers:
             self._record("secret_on_socket", "the client secret was sent to the stream")
         return given[0] if given else ""
-
-    async def _faulted(self, connection: ServerConnection) -> int | None:
-        faults = self._service.faults
-        slow = faults.take("slow", "ws")
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", "ws") is not None:
-            reset(connection.transport)
-            return 503
-        fault = faults.take("handshake")
-        return None if fault is None else fault.status
 
     def _session(self, part: str, credential: str) -> Session | None:
         book = self._service.book

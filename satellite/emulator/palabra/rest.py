@@ -1,6 +1,5 @@
 """The REST half: sessions made, listed and deleted (reference §3)."""
 
-import asyncio
 import json
 import secrets
 from typing import Any
@@ -10,6 +9,7 @@ from satellite.emulator.http import HttpAnswer, HttpRequest, RequestResetError
 from satellite.emulator.palabra.book import Session
 from satellite.emulator.palabra.room import Rooms
 from satellite.emulator.palabra.service import HOST_PATH, STREAM_PATH, Service
+from satellite.emulator.trouble import strike_request
 
 CREATE_PATH = "/session-storage/session"
 SESSIONS_PATH = "/session-storage/sessions"
@@ -45,13 +45,7 @@ class Rest:
         return refusal(404, "Not Found", "There is no such address", request.path)
 
     async def _faulted(self, request: HttpRequest) -> HttpAnswer | None:
-        faults, method = self._service.faults, request.method
-        slow = faults.take("slow", method)
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", method) is not None:
-            raise RequestResetError
-        fault = faults.take("http", method)
+        fault = await strike_request(self._service.faults, request.method)
         if fault is None:
             return None
         extra = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}

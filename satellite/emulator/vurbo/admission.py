@@ -1,6 +1,5 @@
 """Who may open the socket: one connection for each ticket, within a minute, by subprotocol (Vurbo reference §1.4)."""
 
-import asyncio
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -8,7 +7,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from satellite.emulator.http import reset
+from satellite.emulator.trouble import strike_handshake
 from satellite.emulator.vurbo.service import SOCKET_PATH, Service
 
 PREFIX = "ticket."
@@ -27,7 +26,7 @@ class Admission:
 
     async def judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; else it is answered with a status."""
-        fault = await self._faulted(connection)
+        fault = await strike_handshake(self._service.faults, connection)
         if fault is not None:
             return connection.respond(fault, "injected fault\n")
         url = urlsplit(request.path)
@@ -45,17 +44,6 @@ class Admission:
     def choose(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:  # noqa: ARG002 - the library's call-back
         """Echo the ticket, or not."""
         return offered[0] if offered and self._service.settings.variants.echo_subprotocol else None
-
-    async def _faulted(self, connection: ServerConnection) -> int | None:
-        faults = self._service.faults
-        slow = faults.take("slow", "ws")
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", "ws") is not None:
-            reset(connection.transport)
-            return 503
-        fault = faults.take("handshake")
-        return None if fault is None else fault.status
 
     def _check(self, request: Request, query: str) -> None:
         """The key has no place on this connection."""

@@ -1,9 +1,9 @@
 """The REST half: tickets (Vurbo reference §1.3)."""
 
-import asyncio
 import secrets
 
 from satellite.emulator.http import HttpAnswer, HttpRequest, RequestResetError
+from satellite.emulator.trouble import strike_request
 from satellite.emulator.vurbo.service import Service
 from satellite.emulator.vurbo.texts import error_body
 
@@ -74,13 +74,7 @@ class Rest:
         return "auth_invalid_api_key" if is_formed else "auth_invalid_key_format"
 
     async def _faulted(self, request: HttpRequest) -> HttpAnswer | None:
-        faults, method = self._service.faults, request.method
-        slow = faults.take("slow", method)
-        if slow is not None:
-            await asyncio.sleep(slow.delay_s)
-        if faults.take("reset", method) is not None:
-            raise RequestResetError
-        fault = faults.take("http", method)
+        fault = await strike_request(self._service.faults, request.method)
         if fault is None:
             return None
         answer = self._refusal(fault.status, "injected_fault", "injected fault")

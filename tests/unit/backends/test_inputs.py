@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from satellite.backends.base import HttpFailed, HttpResponse, SendText, SocketClosed
+from satellite.backends.base import HttpFailed, HttpResponse, SendText, SessionState, SocketClosed
 from satellite.backends.inputs import UnaskedInputs
 from satellite.backends.lifecycle import Lifecycle
 from satellite.core.events import ActionAnswered, SpeechEnded
@@ -34,6 +34,12 @@ def test_after_the_end_it_only_comes_too_late(name: str) -> None:
     life.end("closed", expected=True)
     INPUTS[name](UnaskedInputs(life))
     assert len(life.take_events()) == 1
+
+
+def test_the_state_is_that_of_its_life() -> None:
+    life = Lifecycle()
+    life.move(SessionState.REQUESTING)
+    assert UnaskedInputs(life).state is SessionState.REQUESTING
 
 
 def test_an_action_that_a_backend_does_not_have_is_answered() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from satellite.backends.answers import retry_after_s
 from satellite.backends.palabra.failures import (
     FUNDS_HINT,
     KEY_HINT,
@@ -11,7 +12,6 @@ from satellite.backends.palabra.failures import (
     Outcome,
     Source,
     failure_of_answer,
-    retry_after_s,
     verdict,
 )
 from satellite.errors import ErrorCategory
