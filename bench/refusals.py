@@ -149,7 +149,7 @@ async def _service(count: Count) -> AsyncIterator[str]:
     try:
         async with DeepLEmulator(settings) as emulator:
             http.target_port = int(emulator.base_url.rpartition(":")[2])
-            socket.target_port = emulator.socket_port
+            socket.target_port = emulator.doors.socket_port
             yield f"http://127.0.0.1:{http.port}"
     finally:
         await http.down()

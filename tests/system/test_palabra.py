@@ -1,6 +1,7 @@
 """The whole daemon with Palabra: every sentence on MQTT, speech on the loudspeaker, nothing against the rules."""
 
 import asyncio
+import difflib
 import json
 import wave
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ async def test_every_sentence_arrives(broker: Broker, tmp_path: Path) -> None:
     assert "Achtung." in [item["text"] for item in report["spoken"]]
 
 
+@pytest.mark.alone
 async def test_and_in_a_room(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first two sentences; sound that was compressed and stretched on its way is understood nearly as well."""
     recording = tmp_path / "short.wav"
@@ -87,8 +89,11 @@ async def test_and_in_a_room(broker: Broker, tmp_path: Path, monkeypatch: pytest
             report = service.stop()
     assert daemon.exit_code == 0
     assert report["violations"] == []
-    assert said(seen) == words(" ".join(sentence["text"] for sentence in LABELS[:2]))
+    spoken = words(" ".join(sentence["text"] for sentence in LABELS[:2]))
+    understood = difflib.SequenceMatcher(a=spoken, b=said(seen), autojunk=False)
+    assert sum(same.size for same in understood.get_matching_blocks()) >= 0.75 * len(spoken), said(seen)
+    assert len(bodies(seen, "utterance")) == 2
     assert all(body["complete"] for body in bodies(seen, "utterance"))
-    assert spoken_ms(seen, tmp_path) > 4_000
+    assert spoken_ms(seen, tmp_path) > 3_000
     assert API_KEY not in daemon.log
     assert "eyJ" not in daemon.log
