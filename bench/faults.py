@@ -72,6 +72,9 @@ def _all(args: argparse.Namespace) -> int:
             child.wait()
     files = [args.out / f"rig{number}.json" for number in range(args.rigs)]
     outcomes: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files if file.exists()]
+    if not outcomes:
+        print("no satellite got as far as an outcome: see above")
+        return 1
     print("\n".join(lines(outcomes)))
     for outcome in outcomes:
         if outcome["trend"] is not None:

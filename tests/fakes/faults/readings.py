@@ -60,7 +60,7 @@ def _vurbo(message: str | bytes) -> dict[str, Any]:
 
 def _vurbo_audio(message: str | bytes) -> bytes:
     data = _vurbo(message)
-    return base64.b64decode(data["audio"]) if data.get("action") == "audio" else b""
+    return base64.b64decode(data["payload"]) if data.get("action") == "audio" else b""
 
 
 def _vurbo_concluded(message: str | bytes) -> list[Text]:
