@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import random
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -125,8 +124,7 @@ async def _all(
                 audio={"input": {"device": f"file:{recording.wav}"}},
                 voice={"deepl": {"api_key": count.case.api_key}},
             )
-            daemon = stack.enter_context(command(place, "run", "-c", str(config)))
-            stack.callback(daemon.signal, signal.SIGKILL)
+            stack.enter_context(command(place, "run", "-c", str(config)))
         await asyncio.sleep(minutes * 60.0)
     return counts
 

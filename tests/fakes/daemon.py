@@ -43,6 +43,7 @@ class Daemon:
     def wait(self, timeout_s: float = 30.0) -> int:
         """Its exit code, negative for a signal; TimeoutError when it goes on."""
         deadline = time.monotonic() + timeout_s
+        self.exit_code = self.process.returncode  # a signal to a process that had ended took the code
         while self.exit_code is None:
             pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
             if pid:
