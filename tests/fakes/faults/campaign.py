@@ -209,7 +209,7 @@ class Campaign:
         """What the service sees behind a bad line is not always what the satellite did."""
         struck = self._guilty(violation.at_s)
         since_s = float("inf") if struck is None else violation.at_s - struck.lifted_s
-        if violation.rule in ("inactivity", "get_while_connected", "audio_stopped_in_turn"):
+        if violation.rule in ("inactivity", "no_heartbeat", "get_while_connected", "audio_stopped_in_turn"):
             return since_s < UNSEEN_S
         if violation.rule in PACE_RULES:
             return True
