@@ -93,6 +93,7 @@ BOUNDED = {
     "core/backlog.py: Backlog._entries": "its capacity in samples; a mark waits only for audio that does",
     "core/events.py: ActionAnswered.result": "made for one answer, and published at once",
     "runtime/actions.py: Actions._unanswered": "one for each action that a backend declares, UNANSWERED_MAX in each",
+    "homeassistant/discovery.py: Announced.gone": "GONE_MAX",
     "runtime/actions.py: Actions.standing": "one for each action that a backend declares",
     "core/gate.py: _Onset.frames": "an onset and its gap",
     "core/liveness.py: Liveness._done": "one for each part that is watched",

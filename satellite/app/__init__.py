@@ -30,6 +30,7 @@ from satellite.app.ending import (
     end_in_order,
     store_what_waits,
 )
+from satellite.app.presence import Presence, later
 from satellite.app.voice import VoiceRoom
 from satellite.backends.base import BackendSession
 from satellite.config.model import Config
@@ -95,6 +96,8 @@ class App:
         self._outbox = Outbox(spool=self._spool)
         topics = Topics(config.mqtt.base_topic, config.satellite.id)
         self._publisher = around.publisher or self._broker_link(topics)
+        is_own = around.publisher is None
+        self._presence = Presence(config, self._publisher, around.state_directory, publishes=is_own)
         self._reporter = Reporter(topics, self._publisher, self._clock, parts.reporter_options(config))
         self._floor = Floor(TurnPolicy(parts.turn_settings(config)), self._clock)
         self._book = TranscriptBook(parts.book_settings(settings))
@@ -137,6 +140,7 @@ class App:
             _restore_stop_signals()
             store_what_waits(self._spool, self._outbox)
             self._budget.save(self._uplink.streamed_samples / RATE_HZ)
+            self._presence.keep()
             if self._store is not None:
                 self._store.close(STORED_WITHIN_S)
         return StopCause.SIGNAL if self._hurry.is_set() else cause
@@ -145,7 +149,10 @@ class App:
 
     def _broker_link(self, topics: Topics) -> MqttLink:
         hooks = LinkHooks(
-            on_connected=self._republish, on_command=self._obey, on_state=_broker_state, on_birth=self._republish
+            on_connected=self._republish,
+            on_command=self._obey,
+            on_state=_broker_state,
+            on_birth=lambda: later(parts.birth_delay_s(), self._republish),
         )
         settings = parts.mqtt_settings(self._config, self._voice.targets_max)
         return MqttLink(settings, topics, self._outbox, hooks, parts.near_backoff(), self._clock)
@@ -200,7 +207,9 @@ class App:
         self._speaker.volume_percent = settings.volume
         standing = self._reporter.standing
         standing.health = lambda: self._health.figures(__version__, standing.lost_ms)
+        standing.usage = lambda: self._budget.today(self._uplink.streamed_samples / RATE_HZ)
         standing.settings(settings)
+        self._presence.offer(self._voice.offer(settings))
         if settings.mute:
             listener.mute(is_muted=True)
             floor.muted(is_muted=True)
@@ -234,11 +243,13 @@ class App:
         self._book.configure(parts.book_settings(settings))
         if settings.differs_in_languages(self._adopted):
             self._actions.languages_changed()
+            self._presence.offer(self._voice.offer(settings))
         self._adopted = settings
         if self._store is not None:
             self._store.save(settings, parts.configured_settings(self._config))
 
     def _republish(self) -> None:
+        self._presence.say()
         self._reporter.standing.republish()
 
     def _obey(self, command: Command | CommandRefused) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from satellite import __version__
 from satellite.adapters.detectors import make_detector
 from satellite.adapters.devices import make_capture
 from satellite.adapters.mqtt import MqttSettings, TlsSettings
@@ -21,6 +22,8 @@ from satellite.core.gate import GateSettings, VadGate
 from satellite.core.section import Section, read
 from satellite.core.transcript import BookSettings
 from satellite.core.turn import TurnSettings
+from satellite.homeassistant.discovery import Identity
+from satellite.homeassistant.topics import Topics
 from satellite.ports import CaptureSource, Clock
 from satellite.runtime.listener import ListenerParts
 from satellite.runtime.reporter import ReporterOptions
@@ -32,6 +35,8 @@ DEVICE_FIRST_S = 0.6
 """Before the second try: what was only disturbed is back by then."""
 DEVICE_CAP_S = 3.0
 """Longest wait between two tries of a device: with the time to open it, it is in use 5 s after it is back."""
+BIRTH_DELAYS_S = (0.5, 5.0)
+"""Between Home Assistant's start and what it is told."""
 SETTLE_S = 6.0
 """A service that answers later than this is taken to have heard no speech; its sessions settle sooner than that."""
 
@@ -113,6 +118,21 @@ def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
         birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
         targets_max=targets_max,
     )
+
+
+def identity(config: Config, topics: Topics) -> Identity | None:
+    """Who is announced to Home Assistant; None: nobody."""
+    prefix, satellite = config.mqtt.discovery_prefix, config.satellite
+    if prefix is None:
+        return None
+    return Identity(topics, satellite.name, satellite.area, __version__, prefix, config.mqtt.discovery)
+
+
+def birth_delay_s() -> float:
+    """When Home Assistant starts, all satellites have much to tell it: not all at once."""
+    soonest_s, latest_s = BIRTH_DELAYS_S
+    jitter = random.random
+    return soonest_s + jitter() * (latest_s - soonest_s)
 
 
 def read_arguments(section: type[Section], arguments: Mapping[str, object]) -> Section | str:

@@ -13,6 +13,7 @@ from satellite.config.model import Config
 from satellite.core.backlog import Backlog
 from satellite.core.events import VoiceEvent
 from satellite.core.section import Section
+from satellite.homeassistant.entities import Offer, with_present
 from satellite.ports import Clock, VoiceLink
 from satellite.runtime.settings import RuntimeSettings
 
@@ -61,6 +62,17 @@ class VoiceRoom:
     def make_link(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink:
         """What drives a session."""
         return SessionDriver(session, on_event, self._clock)
+
+    def offer(self, settings: RuntimeSettings) -> Offer:
+        """What can be chosen with these settings, and what comes out."""
+        capabilities, languages = self._backend.capabilities, self._backend.languages
+        return Offer(
+            sources=with_present(languages.sources, settings.source_language, detects=capabilities.detects_language),
+            spoken=with_present(languages.spoken, settings.speech_language),
+            targets=settings.target_languages,
+            translates=capabilities.translates,
+            speaks=capabilities.speaks,
+        )
 
     def objection(self, settings: RuntimeSettings) -> str | None:
         """Why the backend cannot work with these settings, None when it can."""

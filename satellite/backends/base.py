@@ -275,6 +275,15 @@ class Capabilities:
     needs_credentials: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Languages:
+    """Tags to offer for a choice. Services take others too: their lists grow."""
+
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    spoken: tuple[str, ...] = ()
+
+
 class UploadFormat(enum.Enum):
     """What the service wants to be sent; decides which MediaEncoder goes into the SessionSetup."""
 
@@ -360,5 +369,6 @@ class Backend(Generic[OptionsT]):
     upload_format: Callable[[OptionsT], UploadFormat]
     needs: Callable[[OptionsT, VoiceChoice], list[Need]] = lambda _options, _voice: []
     """Packages that are not there in every installation."""
+    languages: Languages = Languages()
     actions: Mapping[str, RuntimeAction] = field(default_factory=dict)
     """What may be asked of a running session, by the name it has in topics."""

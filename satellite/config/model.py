@@ -281,6 +281,10 @@ class Mqtt(Section, frozen=True):
     discovery_prefix: Annotated[
         Topic | None, Meta(description="Home Assistant's discovery prefix; null: no discovery.")
     ] = "homeassistant"
+    discovery: Annotated[
+        Literal["device", "components"],
+        Meta(description="device: one message, for Home Assistant 2024.12 and newer; components: one for each entity."),
+    ] = "device"
     publish_tentative: Annotated[bool, Meta(description="Publish text that may still change.")] = True
     retain_transcripts: Annotated[bool, Meta(description="Retain transcripts and translations at the broker.")] = False
 

@@ -207,6 +207,17 @@ def health(topics: Topics, figures: HealthFigures) -> Message:
     return _latest(topics.health, _json(body))
 
 
+def usage(topics: Topics, day: str, streamed_s: float, billed_s: float) -> Message:
+    """Seconds of today, the local calendar day."""
+    body = {"day": day, "streamed_s": round(streamed_s, 1), "billed_s": round(billed_s, 1)}
+    return _latest(topics.usage, _json(body))
+
+
+def cloud(topics: Topics, name: str) -> Message:
+    """How the link to the voice service stands: `connected`, `idle` (nothing to say) or `lost`."""
+    return _latest(topics.cloud, name.encode())
+
+
 def settings(
     topics: Topics,
     *,

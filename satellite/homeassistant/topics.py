@@ -72,6 +72,16 @@ class Topics:
         return f"{self.root}/health"
 
     @property
+    def usage(self) -> str:
+        """What was streamed today."""
+        return f"{self.root}/usage"
+
+    @property
+    def cloud(self) -> str:
+        """How the link to the voice service stands, one word."""
+        return f"{self.root}/cloud"
+
+    @property
     def settings(self) -> str:
         """The values that commands can change."""
         return f"{self.root}/settings"

@@ -27,6 +27,9 @@ PROBLEM_CODES = {
 }
 """What the `problem` topic calls each kind of failure of the voice service."""
 
+CLOUD = {"opened": "connected", "resumed": "connected", "closed": "idle", "lost": "lost", "failed": "lost"}
+"""How the link stands after each event of a session."""
+
 SESSION_CODES = frozenset(PROBLEM_CODES.values())
 
 
@@ -84,6 +87,7 @@ class Reporter:
         self._publisher.publish(
             payloads.session(self._topics, event, session_id, self._options.backend, reason, trace_id)
         )
+        self._standing.cloud(CLOUD[event])
 
     def session_problem(self, failure: SessionFailed | None) -> None:
         """Why there is no session, None when there is one again."""
@@ -135,5 +139,6 @@ class Reporter:
         self._standing.settings(settings)
 
     def command_refused(self, refused: CommandRefused) -> None:
-        """A command was not obeyed."""
+        """A command was not obeyed: what was asked for does not hold."""
         self._publisher.publish(payloads.command_error(self._topics, refused.command, refused.payload, refused.reason))
+        self._standing.settings()

@@ -50,20 +50,26 @@ class Standing:
         self._state = "starting"
         self._conditions: set[str] = {"starting"}
         self._settings: RuntimeSettings | None = None
+        self._cloud = "idle"
         self._lost_at: float | None = None
         self.lost_ms = 0.0
         self.health: Callable[[], HealthFigures] | None = None
+        self.usage: Callable[[], tuple[str, float]] | None = None
+        """Today, and the seconds streamed on it."""
 
     def republish(self) -> None:
         """Tell a broker that has just come (back) all that holds."""
         self._publisher.publish(payloads.state(self._topics, self._state))
+        self._publisher.publish(payloads.cloud(self._topics, self._cloud))
         self._publisher.publish(payloads.problem(self._topics, self._shown))
-        if self._settings is not None:
-            self.settings(self._settings)
+        self.settings()
         self.publish_health()
 
-    def settings(self, settings: RuntimeSettings) -> None:
-        """These settings hold from now on."""
+    def settings(self, changed: RuntimeSettings | None = None) -> None:
+        """These settings hold from now on; without any, say again which ones do."""
+        settings = changed or self._settings
+        if settings is None:
+            return
         self._settings = settings
         self._condition("muted", settings.mute)
         self._publisher.publish(
@@ -82,6 +88,15 @@ class Standing:
         self._publish_problem()
         if self.health is not None:
             self._publisher.publish(payloads.health(self._topics, self.health()))
+        if self.usage is not None:
+            day, streamed_s = self.usage()
+            self._publisher.publish(payloads.usage(self._topics, day, streamed_s, streamed_s))
+
+    def cloud(self, name: str) -> None:
+        """The link to the voice service is `connected`, `idle` or `lost`."""
+        if name != self._cloud:
+            self._cloud = name
+            self._publisher.publish(payloads.cloud(self._topics, name))
 
     # --- conditions ----------------------------------------------------------------------------------------------
 

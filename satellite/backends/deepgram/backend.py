@@ -1,7 +1,17 @@
 """What the Deepgram Flux backend is."""
 
-from satellite.backends.base import Backend, BackendSession, Capabilities, Need, SessionSetup, UploadFormat, VoiceChoice
+from satellite.backends.base import (
+    Backend,
+    BackendSession,
+    Capabilities,
+    Languages,
+    Need,
+    SessionSetup,
+    UploadFormat,
+    VoiceChoice,
+)
 from satellite.backends.deepgram.actions import ACTIONS
+from satellite.backends.deepgram.languages import HINTS
 from satellite.backends.deepgram.manners import Memory
 from satellite.backends.deepgram.options import DeepgramOptions, check
 from satellite.backends.deepgram.session import DeepgramSession
@@ -36,5 +46,6 @@ BACKEND = Backend(
     create=create,
     upload_format=upload_format,
     needs=needs,
+    languages=Languages(sources=tuple(sorted(HINTS))),
     actions=ACTIONS,
 )

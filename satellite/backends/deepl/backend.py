@@ -1,6 +1,7 @@
 """What the DeepL backend is."""
 
-from satellite.backends.base import Backend, Capabilities, Need, UploadFormat, VoiceChoice
+from satellite.backends.base import Backend, Capabilities, Languages, Need, UploadFormat, VoiceChoice
+from satellite.backends.deepl.languages import SOURCES, TARGETS, UNSPOKEN
 from satellite.backends.deepl.options import MAX_TARGETS, DeepLOptions, check
 from satellite.backends.deepl.session import DeepLSession
 
@@ -30,4 +31,5 @@ BACKEND = Backend(
     create=DeepLSession,
     upload_format=upload_format,
     needs=needs,
+    languages=Languages(tuple(sorted(SOURCES)), tuple(sorted(TARGETS)), tuple(sorted(TARGETS - UNSPOKEN))),
 )

@@ -1,7 +1,8 @@
 """What the Palabra backend is."""
 
-from satellite.backends.base import Backend, Capabilities, Need, UploadFormat, VoiceChoice
+from satellite.backends.base import Backend, Capabilities, Languages, Need, UploadFormat, VoiceChoice
 from satellite.backends.palabra.jobs import ACTIONS
+from satellite.backends.palabra.languages import SOURCES, TARGETS
 from satellite.backends.palabra.options import MAX_TARGETS, PalabraOptions, check
 from satellite.backends.palabra.session import PalabraSession
 
@@ -28,5 +29,6 @@ BACKEND = Backend(
     create=PalabraSession,
     upload_format=upload_format,
     needs=needs,
+    languages=Languages(tuple(sorted(SOURCES)), tuple(sorted(TARGETS)), tuple(sorted(TARGETS))),
     actions=ACTIONS,
 )

@@ -1,8 +1,9 @@
 """What the Vurbo backend is."""
 
-from satellite.backends.base import Backend, Capabilities, Need, UploadFormat, VoiceChoice
+from satellite.backends.base import Backend, Capabilities, Languages, Need, UploadFormat, VoiceChoice
 from satellite.backends.vurbo.arguments import ACTIONS
 from satellite.backends.vurbo.check import MAX_TARGETS, check
+from satellite.backends.vurbo.languages import REGIONAL
 from satellite.backends.vurbo.options import VurboOptions
 from satellite.backends.vurbo.session import VurboSession
 
@@ -32,5 +33,6 @@ BACKEND = Backend(
     create=VurboSession,
     upload_format=upload_format,
     needs=needs,
+    languages=Languages(tuple(REGIONAL), tuple(REGIONAL), tuple(REGIONAL)),
     actions=ACTIONS,
 )

@@ -26,7 +26,7 @@ def test_without_a_file_nothing_was_used(tmp_path: Path) -> None:
 def test_a_damaged_file_counts_as_nothing(tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "usage.json").write_text(damaged)
     assert UsageFile(tmp_path).load() == {}
-    assert "counts as none" in caplog.text
+    assert "counts as nothing" in caplog.text
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,17 @@ from satellite.adapters.clock import SystemClock
 from satellite.app.budget import DayBudget
 
 
-def test_without_a_limit_nothing_is_counted_or_written(tmp_path: Path) -> None:
-    budget = DayBudget(None, SystemClock(), tmp_path)
+def test_without_a_limit_it_is_counted_and_never_spent(tmp_path: Path) -> None:
+    clock = SystemClock()
+    budget = DayBudget(None, clock, tmp_path)
     assert not budget.is_spent(1e9)
-    budget.save(1e9)
+    assert list(tmp_path.iterdir()) == [], "nothing is written before the end"
+    budget.save(30.0)
+    assert DayBudget(None, clock, tmp_path).today(12.0) == (clock.day(), 42.0)
+
+
+def test_where_nothing_was_streamed_nothing_is_written(tmp_path: Path) -> None:
+    DayBudget(None, SystemClock(), tmp_path).save(0.0)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -31,3 +31,11 @@ def test_settings_are_judged_by_the_backend() -> None:
     assert "mt" in (room().objection(settings.changed(speech_language="mt")) or "")
     too_many = ("de", "fr", "es", "it", "pl", "nl")
     assert room().objection(settings.changed(target_languages=too_many)) is not None
+
+
+def test_what_is_offered_follows_the_settings_and_the_backend() -> None:
+    offer = room().offer(configured_settings(CONFIG).changed(source_language="xx", speech_language="de"))
+    assert (offer.targets, offer.translates, offer.speaks) == (("de",), True, True)
+    assert offer.sources[:2] == ("auto", "ar")
+    assert "xx" in offer.sources
+    assert "mt" not in offer.spoken, "the service does not speak it"

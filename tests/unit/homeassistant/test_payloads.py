@@ -256,3 +256,17 @@ def test_settings() -> None:
         "settings",
         b'{"mute":false,"volume":80,"source_language":"auto","target_languages":["de","fr"],"speech_language":null}',
     )
+
+
+def test_the_use_of_the_day_is_told_in_seconds() -> None:
+    message = payloads.usage(TOPICS, "2026-11-21", 12.345, 12.0)
+    assert (message.topic, message.payload) == (
+        f"{ROOT}/usage",
+        b'{"day":"2026-11-21","streamed_s":12.3,"billed_s":12.0}',
+    )
+    assert (message.retain, message.delivery) == (True, Delivery.LATEST)
+
+
+def test_the_link_to_the_cloud_is_one_word() -> None:
+    message = payloads.cloud(TOPICS, "lost")
+    assert (message.topic, message.payload, message.retain) == (f"{ROOT}/cloud", b"lost", True)

@@ -207,10 +207,11 @@ async def test_all_that_holds_is_told_to_a_broker_that_has_come_back() -> None:
     play.standing.started()
     play.standing.listening(is_open=True)
     play.standing.problem("microphone", "pulled out", "put it in")
+    play.standing.cloud("connected")
     before = {message.topic: message for message in play.publisher.messages}
     play.publisher.forget()
     play.standing.republish()
-    assert sorted(play.publisher.names()) == ["health", "problem", "settings", "state"]
+    assert sorted(play.publisher.names()) == ["cloud", "health", "problem", "settings", "state"]
     assert {message.topic: message for message in play.publisher.messages} == before
     assert all(message.retain for message in play.publisher.messages)
 
@@ -219,7 +220,11 @@ async def test_all_that_holds_is_told_to_a_broker_that_has_come_back() -> None:
 async def test_what_never_held_is_told_as_such() -> None:
     play = Play()
     play.standing.republish()
-    assert (play.states, play.problems, play.publisher.names()) == (["starting"], [None], ["state", "problem"])
+    assert (play.states, play.problems, play.publisher.names()) == (
+        ["starting"],
+        [None],
+        ["state", "cloud", "problem"],
+    )
 
 
 def test_settings_as_they_are_published() -> None:
@@ -234,3 +239,30 @@ def test_settings_as_they_are_published() -> None:
             "speech_language": None,
         }
     ]
+
+
+@virtual
+async def test_the_use_of_the_day_is_told_with_the_health() -> None:
+    play = Play()
+    play.standing.usage = lambda: ("2026-11-21", 75.04)
+    play.standing.publish_health()
+    assert play.publisher.of("usage") == [{"day": "2026-11-21", "streamed_s": 75.0, "billed_s": 75.0}]
+
+
+@virtual
+async def test_the_link_to_the_cloud_is_told_when_it_changes() -> None:
+    play = Play()
+    for name in ("idle", "connected", "connected", "lost"):
+        play.standing.cloud(name)
+    assert play.publisher.of("cloud") == ["connected", "lost"]
+
+
+@virtual
+async def test_settings_are_said_again_on_demand() -> None:
+    play = Play()
+    play.standing.settings()
+    assert play.publisher.of("settings") == []
+    play.standing.settings(SETTINGS)
+    play.standing.settings()
+    first, second = play.publisher.of("settings")
+    assert first == second

@@ -1,0 +1,81 @@
+"""Forgetting: clears what a broker retains of a satellite, and what Home Assistant was told of it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from satellite.adapters.mqtt_connection import MqttConnection, ProtocolRefusedError, PublishRefusedError
+from satellite.app import parts
+from satellite.backends.registry import load as load_backend
+from satellite.config.model import Config
+from satellite.errors import BrokerError, ErrorCategory
+from satellite.homeassistant.discovery import node_of
+from satellite.homeassistant.messages import Message
+from satellite.homeassistant.topics import ONLINE, Topics
+
+QUIET_S = 1.0
+"""Retained messages come at once: after so long without one there is no more."""
+TOPICS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was cleared; `is_online` when the satellite runs and will say it all again."""
+
+    topics: tuple[str, ...]
+    is_online: bool
+
+
+async def forget(config: Config, satellite_id: str) -> Forgotten:
+    """Clear everything retained of this satellite at the configured broker. Raises BrokerError."""
+    try:
+        return await _forget(config, satellite_id, is_version_5=True)
+    except ProtocolRefusedError:
+        return await _forget(config, satellite_id, is_version_5=False)
+
+
+async def _forget(config: Config, satellite_id: str, *, is_version_5: bool) -> Forgotten:
+    topics = Topics(config.mqtt.base_topic, satellite_id)
+    settings = parts.mqtt_settings(config, load_backend(config.voice.backend).capabilities.max_target_languages)
+    # a client id of its own: the satellite's would take its connection from it
+    connection = MqttConnection(settings, f"voice-satellite-forget-{parts.new_id()}", None, is_version_5=is_version_5)
+    await connection.open()
+    try:
+        refused = await connection.subscribe(_filters(config, topics))
+        if refused:
+            detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
+            raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
+        retained = await _retained(connection)
+        for topic in retained:
+            await _clear(connection, topic)
+        await connection.close()
+    finally:
+        connection.abort()
+    return Forgotten(tuple(retained), retained.get(topics.availability) == ONLINE)
+
+
+def _filters(config: Config, topics: Topics) -> tuple[str, ...]:
+    prefix = config.mqtt.discovery_prefix or Config().mqtt.discovery_prefix
+    return f"{topics.root}/#", f"{prefix}/+/{node_of(topics)}/#"
+
+
+async def _retained(connection: MqttConnection) -> dict[str, bytes]:
+    """What is retained at the topics subscribed to."""
+    found: dict[str, bytes] = {}
+    arriving = connection.messages()
+    while len(found) < TOPICS_MAX:
+        try:
+            async with asyncio.timeout(QUIET_S):
+                incoming = await anext(arriving)
+        except TimeoutError:
+            break
+        if incoming.retained and incoming.payload:
+            found[incoming.topic] = incoming.payload
+    return found
+
+
+async def _clear(connection: MqttConnection, topic: str) -> None:
+    try:
+        await connection.publish(Message(topic, b"", retain=True))
+    except PublishRefusedError as refused:
+        detail = f"the MQTT broker does not let us clear {topic}: {refused}; see its ACL"
+        raise BrokerError(ErrorCategory.AUTHORIZATION, detail) from refused
