@@ -315,7 +315,7 @@ KINDS: dict[str, Kind] = {
     "card_stalled": Kind(card_stalled, 3, in_soak=True, deafens=True, misdates=1),
     "microphone_gone": Kind(microphone_gone, 2, deafens=True, misdates=1),
     "clock_jump": Kind(clock_jump, 2, needs_clock=True, misdates=1),
-    "daemon_stopped": Kind(daemon_stopped, 3, deafens=True),
+    "daemon_stopped": Kind(daemon_stopped, 3, deafens=True, misdates=1),
     "daemon_killed": Kind(daemon_killed, 3, deafens=True),
     "daemon_killed_without_broker": Kind(daemon_killed_without_broker, 3, deafens=True),
     "daemon_killed_after_full_disk": Kind(daemon_killed_after_full_disk, 2, needs_mounts=True, deafens=True),
