@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from satellite.adapters.outbox import Entry
-from satellite.adapters.spool_file import Row, SpoolDamagedError, SpoolError, SpoolFile
+from satellite.adapters.spool_file import Row, SpoolDamagedError, SpoolError, SpoolFile, SpoolTakenError
 from satellite.adapters.worker import Worker
 from satellite.homeassistant.messages import Message
 
@@ -33,6 +33,8 @@ class DiskSpool:
         self._is_shared = False
         self._is_unremoved = False
         self._is_closed = False
+        self.is_taken = False
+        """True when another satellite used the directory at the start: nothing in it is ours."""
         self._told: str | None = None
 
     def load(self) -> list[Entry]:
@@ -50,6 +52,7 @@ class DiskSpool:
             self._has_read = True
             salvaged = self._salvage(damage)
         except SpoolError as error:
+            self.is_taken = isinstance(error, SpoolTakenError)
             self._tell(error)
         entries = self._plan.begin(rows, salvaged)
         if salvaged or self._file.is_open:

@@ -41,6 +41,10 @@ class SpoolError(SatelliteError):
     """The file cannot be used at the moment; the text says why, and what to do."""
 
 
+class SpoolTakenError(SpoolError):
+    """Another satellite uses the directory."""
+
+
 class SpoolDamagedError(SpoolError):
     """The file cannot be used at all: set aside, it makes room for a new one."""
 
@@ -87,7 +91,7 @@ class SpoolFile:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(directory)
-            raise SpoolError(
+            raise SpoolTakenError(
                 f"another satellite uses the state directory {self._path.parent}: each needs one of its own"
             ) from error
         except OSError:

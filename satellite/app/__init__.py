@@ -96,8 +96,8 @@ class App:
         self._outbox = Outbox(spool=self._spool)
         topics = Topics(config.mqtt.base_topic, config.satellite.id)
         self._publisher = around.publisher or self._broker_link(topics)
-        is_own = around.publisher is None
-        self._presence = Presence(config, self._publisher, around.state_directory, publishes=is_own)
+        own_directory = None if self._spool is None or self._spool.is_taken else around.state_directory
+        self._presence = Presence(config, self._publisher, own_directory, publishes=around.publisher is None)
         self._reporter = Reporter(topics, self._publisher, self._clock, parts.reporter_options(config))
         self._floor = Floor(TurnPolicy(parts.turn_settings(config)), self._clock)
         self._book = TranscriptBook(parts.book_settings(settings))

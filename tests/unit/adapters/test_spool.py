@@ -458,6 +458,7 @@ def test_two_processes_do_not_share_a_spool(directory: Path, caplog: pytest.LogC
         assert first.stdout.readline() == b"ready\n"
         with spool(directory, retry_s=0.05) as second:
             assert second.load() == []
+            assert second.is_taken
             assert "another satellite uses the state directory" in caplog.text
             keep(second, "of the second")
             assert not second.settle(0.3)
