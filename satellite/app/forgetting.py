@@ -45,7 +45,11 @@ async def _forget(config: Config, satellite_id: str, *, is_version_5: bool) -> F
             detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
             raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
         retained = await _retained(connection)
-        for topic in retained:
+        states = [topic for topic in retained if topic.startswith(f"{topics.root}/")]
+        for topic in retained.keys() - states:
+            await _clear(connection, topic)
+        await asyncio.sleep(QUIET_S)  # Home Assistant removes the entities before it finds their states empty
+        for topic in states:
             await _clear(connection, topic)
         await connection.close()
     finally:

@@ -68,10 +68,9 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to publish now, and what once Home Assistant has taken that in."""
+    """What to publish, step by step: each once Home Assistant has taken in the one before."""
 
-    now: tuple[Message, ...]
-    later: tuple[Message, ...]
+    steps: tuple[tuple[Message, ...], ...]
     announced: Announced
     """True once all of it is published."""
 
@@ -86,19 +85,24 @@ def plan(identity: Identity, offer: Offer, before: Announced | None) -> Plan:
     found = components(identity.topics, identity.node, offer)
     announced = _announced(identity, offer, found)
     if before is None:
-        return Plan(tuple(_announcement(identity, announced, found)), (), announced)
+        return Plan((_announcement(identity, announced, found),), announced)
     if (before.prefix, before.node) != (announced.prefix, announced.node) or before.root != announced.root:
-        stale = [*before.topics, *(topic for topic in before.retained if topic not in announced.retained)]
-        return Plan((*map(_cleared, stale), *_announcement(identity, announced, found)), (), announced)
+        announcement = (*map(_cleared, before.topics), *_announcement(identity, announced, found))
+        return Plan(_steps(announcement, before, announced), announced)
     gone = {key: platform for key, platform in (before.gone | before.platforms).items() if key not in found}
     announced = replace(announced, gone=dict(list(gone.items())[-GONE_MAX:]))
     announcement = _announcement(identity, announced, found)
     if before.style == announced.style:
-        stale = [topic for topic in before.topics if topic not in announced.topics]
-        stale += [topic for topic in before.retained if topic not in announced.retained]
-        return Plan((*announcement, *map(_cleared, stale)), (), announced)
+        stale = (topic for topic in before.topics if topic not in announced.topics)
+        return Plan(_steps((*announcement, *map(_cleared, stale)), before, announced), announced)
     handed_over = tuple(_latest(topic, _MIGRATE) for topic in before.topics)
-    return Plan((*handed_over, *announcement), tuple(map(_cleared, before.topics)), announced)
+    return Plan((handed_over, announcement, tuple(map(_cleared, before.topics))), announced)
+
+
+def _steps(first: tuple[Message, ...], before: Announced, now: Announced) -> tuple[tuple[Message, ...], ...]:
+    """What is retained is cleared after the entities that would read it are gone."""
+    stale = tuple(_cleared(topic) for topic in before.retained if topic not in now.retained)
+    return (first, stale) if stale else (first,)
 
 
 def withdrawal(announced: Announced) -> tuple[Message, ...]:
@@ -144,12 +148,12 @@ def _announced(identity: Identity, offer: Offer, found: Mapping[str, Component])
     return Announced(identity.prefix, identity.style, identity.node, topics.root, platforms, retained)
 
 
-def _announcement(identity: Identity, announced: Announced, found: Mapping[str, Component]) -> list[Message]:
+def _announcement(identity: Identity, announced: Announced, found: Mapping[str, Component]) -> tuple[Message, ...]:
     shared = _shared(identity)
     if identity.style == "device":
         gone: dict[str, Component] = {key: {"platform": platform} for key, platform in announced.gone.items()}
-        return [_latest(announced.topics[0], _json({**shared, "components": {**found, **gone}}))]
-    return [_latest(announced.topic(key), _json({**shared, **_alone(each)})) for key, each in found.items()]
+        return (_latest(announced.topics[0], _json({**shared, "components": {**found, **gone}})),)
+    return tuple(_latest(announced.topic(key), _json({**shared, **_alone(each)})) for key, each in found.items())
 
 
 def _alone(component: Component) -> Component:

@@ -47,6 +47,7 @@ def components(topics: Topics, node: str, offer: Offer) -> dict[str, Component]:
     for key, component in found.items():
         if component["platform"] != "device_automation":
             component["unique_id"] = f"{node}_{key}"
+            component["default_entity_id"] = f"{component['platform']}.{slug(topics.satellite_id)}_{key}"
     return found
 
 
@@ -59,7 +60,12 @@ def with_present(options: Sequence[str], present: str | None, *, detects: bool =
 
 def translation_key(language: str) -> str:
     """The key of a language's sensor: `translation_pt_br`."""
-    return f"translation_{_NO_SLUG.sub('_', language.lower()).strip('_') or 'other'}"
+    return f"translation_{slug(language) or 'other'}"
+
+
+def slug(text: str) -> str:
+    """What may stand in an entity id: a-z, 0-9 and _."""
+    return _NO_SLUG.sub("_", text.lower()).strip("_")
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
@@ -131,7 +137,7 @@ def _conditions(topics: Topics) -> dict[str, Component]:
             "state_topic": topics.state,
             "value_template": "{{ 'ON' if value == 'listening' else 'OFF' }}",
         },
-        "cloud": {
+        "cloud_connection": {
             "platform": "binary_sensor",
             "name": "Cloud connection",
             "device_class": "connectivity",

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from satellite.homeassistant.discovery import Announced, Identity, plan, withdrawal
+from satellite.homeassistant.discovery import Announced, Identity, Plan, plan, withdrawal
 from satellite.homeassistant.entities import Offer
 from satellite.homeassistant.messages import Message
 from satellite.ports import Publisher
 
-HANDED_OVER_S = 10.0
-"""How long Home Assistant is given to hand entities over from one style of discovery to the other."""
+STEP_S = 2.0
+"""How long Home Assistant is given to take in one step, when entities go from one style of discovery to the other."""
 
 
 class Introduction:
@@ -29,15 +29,17 @@ class Introduction:
         self._publisher = publisher
         self._later = later
         self._offer: Offer | None = None
+        self._times_said = 0
 
     def offer(self, offer: Offer) -> None:
-        """Say what there is from now on, unless it is what there was."""
-        if offer != self._offer:
-            self._offer = offer
+        """What there is from now on; said at once when there was something else, and somebody to hear it."""
+        is_other, self._offer = offer != self._offer, offer
+        if is_other and self._times_said:
             self.say()
 
     def say(self) -> None:
-        """Say all of it, whether or not it was said before."""
+        """Say all of it to a broker, or a Home Assistant, that has just come."""
+        self._times_said += 1
         if self._identity is None:
             self._withdraw()
         elif self._offer is not None:
@@ -45,16 +47,17 @@ class Introduction:
 
     def _announce(self, identity: Identity, offer: Offer) -> None:
         found = plan(identity, offer, self.announced)
-        self._publish(found.now)
-        if not found.later:
-            self.announced = found.announced
+        self._step(found, 0, self._times_said)
+
+    def _step(self, found: Plan, number: int, time_said: int) -> None:
+        """One step, unless all of it was said anew meanwhile."""
+        if time_said != self._times_said:
             return
-
-        def handed_over() -> None:
-            self._publish(found.later)
+        self._publish(found.steps[number])
+        if number + 1 < len(found.steps):
+            self._later(STEP_S, lambda: self._step(found, number + 1, time_said))
+        else:
             self.announced = found.announced
-
-        self._later(HANDED_OVER_S, handed_over)
 
     def _withdraw(self) -> None:
         if self.announced is not None:

@@ -50,7 +50,7 @@ def emptied(messages: tuple[Message, ...]) -> list[str]:
 
 
 def test_a_device_is_one_retained_message() -> None:
-    (message,) = plan(IDENTITY, OFFER, None).now
+    ((message,),) = plan(IDENTITY, OFFER, None).steps
     assert (message.topic, message.retain, message.qos, message.delivery) == (DEVICE_TOPIC, True, 1, Delivery.LATEST)
     announced = body(message)
     assert announced["device"] == {
@@ -67,16 +67,16 @@ def test_a_device_is_one_retained_message() -> None:
 
 
 def test_no_area_is_suggested_where_none_is_configured() -> None:
-    (message,) = plan(replace(IDENTITY, area=None), OFFER, None).now
+    ((message,),) = plan(replace(IDENTITY, area=None), OFFER, None).steps
     assert "suggested_area" not in body(message)["device"]
 
 
 def test_older_ones_are_told_of_each_component() -> None:
     first = plan(SINGLE, OFFER, None)
-    topics = [message.topic for message in first.now]
+    topics = [message.topic for message in first.steps[0]]
     assert "homeassistant/switch/voice_satellite_kitchen/mute/config" in topics
     assert len(set(topics)) == len(first.announced.platforms)
-    mute = body(next(message for message in first.now if message.topic.endswith("/mute/config")))
+    mute = body(next(message for message in first.steps[0] if message.topic.endswith("/mute/config")))
     assert "platform" not in mute
     assert mute["device"]["name"] == "Kitchen"
     assert mute["availability"][0]["payload_not_available"] == "offline"
@@ -88,23 +88,24 @@ def test_older_ones_are_told_of_each_component() -> None:
 def test_saying_the_same_again_clears_nothing() -> None:
     first = plan(IDENTITY, OFFER, None)
     again = following(first)
-    assert (again.now, again.later) == (first.now, ())
+    assert again.steps == first.steps
 
 
 def test_a_language_that_is_gone_takes_its_sensor_and_its_text_with_it() -> None:
     changed = following(plan(IDENTITY, OFFER, None), offer=replace(OFFER, targets=("de", "it")))
-    components = body(changed.now[0])["components"]
+    components = body(changed.steps[0][0])["components"]
     assert components["translation_fr"] == {"platform": "sensor"}
     assert components["translation_it"]["name"] == "Italian translation"
-    assert emptied(changed.now) == ["voice-satellite/kitchen/translation/fr"]
+    assert emptied(changed.steps[0]) == []
+    assert emptied(changed.steps[1]) == ["voice-satellite/kitchen/translation/fr"]
 
 
 def test_that_it_is_gone_is_said_until_it_comes_back() -> None:
     changed = following(plan(IDENTITY, OFFER, None), offer=replace(OFFER, targets=("de",)))
     again = plan(IDENTITY, replace(OFFER, targets=("de",)), stored(changed.announced))
-    assert body(again.now[0])["components"]["translation_fr"] == {"platform": "sensor"}
+    assert body(again.steps[0][0])["components"]["translation_fr"] == {"platform": "sensor"}
     back = plan(IDENTITY, OFFER, stored(again.announced))
-    assert body(back.now[0])["components"]["translation_fr"]["name"] == "French translation"
+    assert body(back.steps[0][0])["components"]["translation_fr"]["name"] == "French translation"
     assert back.announced.gone == {}
 
 
@@ -117,10 +118,7 @@ def test_not_everything_that_ever_was_is_remembered() -> None:
 
 def test_a_component_by_itself_is_cleared_at_its_topic() -> None:
     changed = following(plan(SINGLE, OFFER, None), SINGLE, replace(OFFER, targets=("de",)))
-    assert emptied(changed.now) == [
-        "homeassistant/sensor/voice_satellite_kitchen/translation_fr/config",
-        "voice-satellite/kitchen/translation/fr",
-    ]
+    assert emptied(changed.steps[0]) == ["homeassistant/sensor/voice_satellite_kitchen/translation_fr/config"]
 
 
 @pytest.mark.parametrize(
@@ -132,16 +130,19 @@ def test_a_component_by_itself_is_cleared_at_its_topic() -> None:
 )
 def test_somebody_else_is_announced_and_the_former_self_forgotten(other: Identity) -> None:
     changed = following(plan(IDENTITY, OFFER, None), other)
-    gone = emptied(changed.now)
-    assert gone[0] == DEVICE_TOPIC
-    assert {"voice-satellite/kitchen/availability", "voice-satellite/kitchen/translation/fr"} <= set(gone)
-    assert body(changed.now[-1])["availability"][0]["topic"] == f"{other.topics.root}/availability"
+    assert emptied(changed.steps[0]) == [DEVICE_TOPIC]
+    assert set(emptied(changed.steps[1])) >= {
+        "voice-satellite/kitchen/availability",
+        "voice-satellite/kitchen/translation/fr",
+    }
+    assert body(changed.steps[0][-1])["availability"][0]["topic"] == f"{other.topics.root}/availability"
 
 
 def test_another_prefix_leaves_the_satellites_own_topics_alone() -> None:
     changed = following(plan(IDENTITY, OFFER, None), replace(IDENTITY, prefix="ha"))
-    assert emptied(changed.now) == [DEVICE_TOPIC]
-    assert changed.now[-1].topic == "ha/device/voice_satellite_kitchen/config"
+    assert emptied(changed.steps[0]) == [DEVICE_TOPIC]
+    assert len(changed.steps) == 1
+    assert changed.steps[0][-1].topic == "ha/device/voice_satellite_kitchen/config"
 
 
 # --- from one style to the other ------------------------------------------------------------------------------------
@@ -150,19 +151,17 @@ def test_another_prefix_leaves_the_satellites_own_topics_alone() -> None:
 @pytest.mark.parametrize(("before", "after"), [(IDENTITY, SINGLE), (SINGLE, IDENTITY)])
 def test_entities_are_handed_over(before: Identity, after: Identity) -> None:
     first = plan(before, OFFER, None)
-    changed = following(first, after)
-    old = list(first.announced.topics)
-    handed = [message.topic for message in changed.now if message.payload == b'{"migrate_discovery":true}']
-    assert handed == old
-    assert [message.topic for message in changed.now][: len(old)] == old
-    assert emptied(changed.later) == old
-    assert emptied(changed.now) == []
+    handed_over, announced, cleared = following(first, after).steps
+    assert {message.payload for message in handed_over} == {b'{"migrate_discovery":true}'}
+    assert [message.topic for message in handed_over] == list(first.announced.topics)
+    assert announced == plan(after, OFFER, None).steps[0]
+    assert emptied(cleared) == list(first.announced.topics)
 
 
 def test_all_can_be_withdrawn() -> None:
     assert emptied(withdrawal(plan(IDENTITY, OFFER, None).announced)) == [DEVICE_TOPIC]
     single = plan(SINGLE, OFFER, None)
-    assert emptied(withdrawal(single.announced)) == [message.topic for message in single.now]
+    assert emptied(withdrawal(single.announced)) == [message.topic for message in single.steps[0]]
 
 
 # --- kept over a restart --------------------------------------------------------------------------------------------
