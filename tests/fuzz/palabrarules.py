@@ -55,8 +55,12 @@ SLACK_S = 0.1
 """A beat may be late by this without the next one being so."""
 DUE_WITHIN_S = 130.0
 """No state is kept for longer without looking after it: the wait for the last words, and a little."""
-ANSWERED_WITHIN_S = 200.0
-"""All requests that may wait, one after the other, and a task that is asked for anew before them."""
+RUNS_WITHIN_S = 25.0
+"""A task that was asked for: the wait for it, and a little."""
+ANSWERED_WITHIN_S = 10.0
+"""A request, while the task runs: its distance, the wait for a complaint, both for the other name, and a little."""
+STALL_S = 3.0
+"""Nobody is to blame for what was late because the loop was."""
 OPEN_MAX = 32
 """Sentences of a stream that may still change."""
 TOKENS = (stage.TOKEN, quote(stage.TOKEN, safe=""))
@@ -82,7 +86,10 @@ class Wire:
         self._done: Counter[str] = Counter()
         self._deleted: list[str] = []
         self._left_at: dict[str, float] = {}
-        self._may_stream = False
+        self.may_stream = False
+        """True when the task runs, by all that the service said."""
+        self.asked_at: float | None = None
+        """When the task was asked for that the service did not say to run."""
         self._ready_at = float("-inf")
 
     @property
@@ -90,10 +97,15 @@ class Wire:
         """True from the dial to the end of the connection."""
         return self.is_dialled or self.is_open
 
+    @property
+    def is_ending(self) -> bool:
+        """True when the service was told that no more comes."""
+        return bool(self._done["end_task"])
+
     def told(self, message: Message) -> None:
         """The service said this."""
         if isinstance(message, CurrentTask) and message.status == "running" and self._done["set_task"]:
-            self._may_stream = True
+            self.may_stream, self.asked_at = True, None
 
     def gone(self) -> None:
         """The connection is over, or was never made."""
@@ -144,17 +156,18 @@ class Wire:
             return
         hold(name in GAPS_S and isinstance(data, dict), "a command is one that the service knows")
         hold(name == "set_task" or self._done["set_task"] > 0, "a task is asked for before anything else")
-        hold(not self._done["end_task"], "nothing follows the end of the task")
+        hold(not self.is_ending, "nothing follows the end of the task")
         group, gap_s = GAPS_S[name]
         hold(at >= self._left_at.get(group, float("-inf")) + gap_s, f"{name} keeps its distance")
         self._left_at[group] = at
         self._done[name] += 1
-        self._may_stream &= name not in ("set_task", "pause_task")
+        if name in ("set_task", "pause_task"):
+            self.may_stream, self.asked_at = False, at if name == "set_task" else None
         self.cancels += name in ("flush_task", "interrupt_task")
 
     def _beat(self, pcm: bytes, at: float) -> None:
         """Audio goes in whole beats, never faster than it is heard, to a task that runs."""
-        hold(self.is_open and self._may_stream and not self._done["end_task"], "audio goes to a task that runs")
+        hold(self.is_open and self.may_stream and not self.is_ending, "audio goes to a task that runs")
         hold(len(pcm) == self._beat_samples * SAMPLE_BYTES, "a beat is whole")
         hold(at >= self._ready_at - 1e-6, "audio is not sent faster than it is heard")
         self._ready_at = max(self._ready_at, at - SLACK_S) + self._beat_samples / 16_000
@@ -170,15 +183,16 @@ class Story:
         self._setup = setup
         self._wire = wire
         self._languages = {None, *wanted_targets(setup)}
-        self._asked: list[tuple[str, float]] = []
+        self._asked: list[str] = []
+        self._idle_at = self._judged_at = 0.0
         self._opened = 0
         self._sent: set[str] = set()
         self._settled: set[str] = set()
         self._lost_samples = 0
 
-    def asked(self, action: str, at: float) -> None:
+    def asked(self, action: str) -> None:
         """A user wants something."""
-        self._asked.append((action, at))
+        self._asked.append(action)
 
     def happen(self, event: VoiceEvent) -> None:
         """One event, in order."""
@@ -218,6 +232,7 @@ class Story:
         state, due_at = session.state, session.next_deadline()
         hold(self.is_over == state.is_final, "an end is told, and told once")
         hold(session.counters.sent_samples == self._wire.samples, "what is sent is counted")
+        self._check_waits(now)
         match state:
             case SessionState.CLOSED | SessionState.FAILED:
                 hold(due_at is None, "nothing is due after the end")
@@ -226,13 +241,22 @@ class Story:
             case SessionState.STREAMING | SessionState.ENDING:
                 is_due = due_at is not None and due_at < now + DUE_WITHIN_S
                 hold(self._wire.is_open and (is_due or self._wire.is_closing), "an open session has a deadline")
-                waits_since = self._asked[0][1] if self._asked else now
-                hold(now < waits_since + ANSWERED_WITHIN_S, "what is asked for is answered")
+
+    def _check_waits(self, now: float) -> None:
+        """A task runs in time, or the session is over; what is asked of one that runs is answered in time."""
+        wire, was_stalled = self._wire, now > self._judged_at + STALL_S
+        self._judged_at = now
+        if not self._asked or not wire.may_stream or was_stalled:
+            self._idle_at = now
+        if self.is_over or wire.is_closing or wire.is_ending:
+            return
+        hold(wire.asked_at is None or now < wire.asked_at + RUNS_WITHIN_S, "a task is not waited for without end")
+        hold(now < self._idle_at + ANSWERED_WITHIN_S, "what is asked for is answered")
 
     def _answered(self, answer: ActionAnswered) -> None:
-        asked = [index for index, (action, _) in enumerate(self._asked) if action == answer.action]
-        hold(bool(asked), "only what was asked for is answered")
-        del self._asked[asked[0]]
+        hold(answer.action in self._asked, "only what was asked for is answered")
+        self._asked.remove(answer.action)
+        self._idle_at = self._judged_at
         if answer.reason is not None:
             self._check_reason(answer.reason)
 

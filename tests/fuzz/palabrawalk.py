@@ -32,6 +32,8 @@ BACKLOG_S = 5.0
 AT_ONCE_MAX = 200
 """Inputs at one moment, pongs and deadlines included."""
 TRACK_BYTES_MAX = 9_600
+STILL_TALKING = json.loads(stage.heard("s9", "and then"))
+"""What a service says that finds no end."""
 
 WAYS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({}, {}),
@@ -86,6 +88,7 @@ class Walk:
         self.messages = 0
         self._book = Watched(int(number_of(wishes.get("way"), len(WAYS) - 1)))
         self._is_parted = bool(wishes.get("parts"))
+        self._is_talking = bool(wishes.get("talks"))
         self._heard_samples = self._dropped_samples = 0
         self._utterances = 0
         self._is_speaking = False
@@ -112,6 +115,9 @@ class Walk:
             self._refuse(("no answer", True))
         if wire.is_dialled or (self._is_parted and wire.is_open):
             self._close((1006, "", None))
+        while self._is_talking and wire.is_open and book.now < until - 2.0 and not book.session.state.is_final:
+            self._say((STILL_TALKING, False))
+            self._pass(1.0)
         self._pass(until - book.now)
         hold(book.session.state.is_final, "a session that is finished ends")
         taken = self._heard_samples - self._dropped_samples - book.backlog.samples
@@ -156,7 +162,7 @@ class Walk:
             return  # refused where commands come in
         read = read_arguments(ACTIONS[name].arguments, wanted)
         if not isinstance(read, str):
-            self._book.story.asked(name, self._book.now)
+            self._book.story.asked(name)
             self._book.asks(name, read)
 
     def _finish(self, _arguments: Sequence[Any]) -> None:
@@ -305,7 +311,7 @@ def _seeds() -> Sequence[bytes]:
         [*dial, said[13], ["tick", 3], said[11], ["tick", 30]],
         [*begin, *asks[:1] * 20, ["stall", 4], *asks[1:2] * 20, ["tick", 40], ["raw", "{", 1], ["stall", 9], *end[:2]],
     ]
-    ways = [{"way": way, "parts": way % 2} for way in range(len(WAYS))]
+    ways = [{"way": way, "parts": way % 2, "talks": way % 3 == 0} for way in range(len(WAYS))]
     return [json.dumps([way, *script]).encode() for way in ways for script in scripts]
 
 
