@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from satellite.adapters import tcp
 from satellite.backends.base import HttpFailed, HttpRequest, HttpResponse
+from satellite.errors import ErrorCategory
 from satellite.ports import Clock
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -36,7 +37,10 @@ async def perform(
     request: HttpRequest, tls: ssl.SSLContext, max_answer_bytes: int = MAX_ANSWER_BYTES
 ) -> HttpResponse | HttpFailed:
     """The answer, or why there is none. Cancelling it frees the thread and the connection at once."""
-    call = _Call(request, tls, max_answer_bytes)
+    try:
+        call = _Call(request, tls, max_answer_bytes)
+    except ValueError:
+        return HttpFailed("the address cannot be read", was_sent=False, category=ErrorCategory.INVALID_REQUEST)
     try:
         async with asyncio.timeout(request.timeout_s):
             async with asyncio.timeout(request.connect_timeout_s):
@@ -97,7 +101,10 @@ def _unix_s(date: str) -> float | None:
 
 
 class _Call:
-    """The blocking half of a request: `secure`, then `exchange`, each in a thread; `abort` from any other."""
+    """The blocking half of a request: `secure`, then `exchange`, each in a thread; `abort` from any other.
+
+    Raises ValueError for an address that cannot be read.
+    """
 
     def __init__(self, request: HttpRequest, tls: ssl.SSLContext, max_answer_bytes: int) -> None:
         self.was_sent = False

@@ -358,7 +358,10 @@ class _SocketLife:
 
 def _objection(url: str, plain: str, secure: str) -> str | None:
     """Why this address must not be used: secrets go in plain text to this machine only."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"not a {secure}:// address"
     if parts.scheme == secure or (parts.scheme == plain and _is_loopback(parts.hostname or "")):
         return None
     if parts.scheme == plain:

@@ -15,7 +15,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from satellite.backends.base import Action, CloseSocket, HttpRequest, OpenRoom, OpenSocket, SessionState
-from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, VoiceEvent
+from satellite.core.events import (
+    ActionAnswered,
+    ConnectionLost,
+    SessionEnded,
+    SessionFailed,
+    SessionOpened,
+    VoiceEvent,
+)
 from satellite.errors import LocalMisuse
 
 _FINAL = frozenset({SessionState.CLOSED, SessionState.FAILED})
@@ -77,11 +84,13 @@ class Lifecycle:
         self._actions.append(action)
 
     def report(self, event: VoiceEvent) -> None:
-        """Tell what happened; a trace id that holds a secret is none."""
+        """Tell what happened; a trace id that holds a secret is none, and why a wish was refused is presentable."""
         if isinstance(event, SessionOpened | SessionFailed):
             trace_id = event.trace_id or ""
             if any(secret in trace_id for secret in self._secrets()):
                 event = replace(event, trace_id=None)
+        elif isinstance(event, ActionAnswered) and event.reason is not None:
+            event = replace(event, reason=self._presentable(event.reason))
         self._events.append(event)
 
     def keep_secret(self, *secrets: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -81,13 +82,21 @@ class Doors:
             listener.close()
             await listener.wait_closed()
 
+    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """What asks for no address gets as far as this."""
+        try:
+            urlsplit(request.path)
+        except ValueError:
+            return connection.respond(400, "malformed request target\n")
+        return await self._judge(connection, request)
+
     async def _listen_socket(self) -> None:
         listener = await serve(
             self._serve_socket,
             self._settings.host,
             self.socket_port,
             ssl=self._tls,
-            process_request=self._judge,
+            process_request=self._admit,
             select_subprotocol=self._subprotocol,
             create_connection=self._connection,
             compression=None,

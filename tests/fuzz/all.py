@@ -2,10 +2,25 @@
 
 from functools import cache
 
-from tests.fuzz import bookwalk, broker, files, flux, media, sessions, sockets, soundwalks, talkwalks, vurbo, wire
+from tests.fuzz import (
+    bookwalk,
+    broker,
+    files,
+    flux,
+    media,
+    palabra,
+    palabrawalk,
+    sessions,
+    sockets,
+    soundwalks,
+    talkwalks,
+    vurbo,
+    wire,
+)
 from tests.fuzz.target import Target
 
-_MODULES = (wire, sessions, flux, vurbo, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
+_SERVICES = (wire, sessions, flux, vurbo, palabra, palabrawalk)
+_MODULES = (*_SERVICES, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
 
 
 @cache

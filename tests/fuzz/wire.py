@@ -176,14 +176,14 @@ def read_answer(data: bytes) -> Outcome:
     return Outcome(f"{failure.category.value}: ticket")
 
 
-def check_stream(url: str) -> None:
+def check_stream(url: str, domain: str = "deepl.com") -> None:
     """Only the service's own domain over TLS, however the address is read."""
     try:
         address = parse_uri(url)
     except InvalidURI:
         return  # refused by whoever dials
     for host in (address.host, urlsplit(url).hostname or ""):
-        hold(address.secure and f".{host}".endswith((".deepl.com", ".deepl.com.")), f"never leads to {host!r}")
+        hold(address.secure and f".{host}".endswith((f".{domain}", f".{domain}.")), f"never leads to {host!r}")
     hold(url.isascii() and url.isprintable(), "an address fits into a request")
 
 

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from satellite.adapters.httpcall import MAX_ANSWER_BYTES
+from satellite.adapters.httpcall import MAX_ANSWER_BYTES, perform
 from satellite.backends.base import (
     HttpFailed,
     HttpRequest,
@@ -163,6 +163,14 @@ async def test_plain_http_reaches_this_machine_only(url: str) -> None:
     assert not failed.was_sent
     assert failed.category is ErrorCategory.INVALID_REQUEST
     assert "https://" in failed.detail
+
+
+@pytest.mark.parametrize("url", [f"https://[/?token={SECRET}", f"http://[::1/{SECRET}", f"https://a\u2100b/{SECRET}"])
+async def test_an_address_that_cannot_be_read_is_asked_nothing(url: str) -> None:
+    refused = HttpFailed("not a https:// address", was_sent=False, category=ErrorCategory.INVALID_REQUEST)
+    assert await drive(once(HttpRequest("GET", url, {}))) == [refused]
+    unread = HttpFailed("the address cannot be read", was_sent=False, category=ErrorCategory.INVALID_REQUEST)
+    assert await perform(HttpRequest("GET", url, {}), ssl.create_default_context()) == unread
 
 
 async def test_cancelling_during_a_request_drops_the_connection() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -14,11 +15,13 @@ from satellite.adapters import httpcall
 from satellite.adapters import link as link_module
 from satellite.adapters.link import SessionDriver
 from satellite.backends.base import (
+    Action,
     CloseSocket,
     HttpFailed,
     HttpRequest,
     HttpResponse,
     OpenRoom,
+    OpenSocket,
     SendAudio,
     SendBytes,
     SendPing,
@@ -473,6 +476,15 @@ async def test_one_that_left_nothing_needs_no_undoing() -> None:
 async def test_a_room_is_asked_for_as_safely_as_a_socket() -> None:
     (closed,) = await drive(once(OpenRoom("ws://example.org", "token")))
     assert closed == SocketClosed(was_open=False, reason="ws:// is for this machine only, use wss://")
+
+
+@pytest.mark.parametrize(
+    "url", [f"wss://[/?token={SECRET}", f"ws://[::1?{SECRET}", f"wss://a\u2100b/{SECRET}", "wss://]"]
+)
+@pytest.mark.parametrize("make", [OpenSocket, lambda url: OpenRoom(url, SECRET)], ids=["socket", "room"])
+async def test_an_address_that_cannot_be_read_is_a_dial_that_failed(make: Callable[[str], Action], url: str) -> None:
+    (closed,) = await drive(once(make(url)))
+    assert closed == SocketClosed(was_open=False, reason="not a wss:// address")
 
 
 async def test_sound_without_a_room_goes_nowhere() -> None:

@@ -5,6 +5,8 @@ counts against the plan's limit for as long as it is there. A connection that is
 keeps nothing for it, so the next session begins anew with what waits.
 """
 
+from urllib.parse import quote
+
 from satellite.backends.base import HttpFailed, HttpResponse, SessionSetup, SessionState, SocketClosed
 from satellite.backends.lifecycle import Lifecycle
 from satellite.backends.palabra.failures import Source, failure_of_answer, verdict
@@ -28,7 +30,7 @@ class Admission:
         self._options = options
         self._setup = setup
         self._life = life
-        life.keep_secret(*options.secrets)
+        life.keep_secret(*options.secrets, *(_escaped(secret) for secret in options.secrets))
 
     def request(self) -> None:
         """Ask for a session, or dial at once where none is needed."""
@@ -51,7 +53,7 @@ class Admission:
             self._life.fail(ticket.failure)
             return
         dial = session_dial(ticket, self._options)
-        self._life.keep_token(ticket.token, dial.url)
+        self._life.keep_token(ticket.token, _escaped(ticket.token), dial.url)
         self._life.move(SessionState.CONNECTING)
         self._life.act(dial)
 
@@ -72,4 +74,9 @@ class Admission:
         """A session is there for us: whatever happens from here on, it is deleted at the end."""
         if session_id is not None:
             self._life.farewell = delete_request(self._options, session_id)
-            self._life.keep_token(session_id)
+            self._life.keep_token(session_id, _escaped(session_id))
+
+
+def _escaped(secret: str) -> str:
+    """As it stands in an address."""
+    return quote(secret, safe="")

@@ -117,7 +117,8 @@ class Jobs:
             job.command = CANCEL_ANEW
             self._send(job, now)
         else:
-            self._answer(f"{error.code} {error.text}".strip())
+            said = f"{error.code} {error.text}".strip()
+            self._answer(f"the service refused it{': ' if said else ''}{said}")
         return True
 
     def over(self, reason: str) -> None:

@@ -18,6 +18,7 @@ MAX_SECONDS = 2**40
 MAX_TEXT_CHARACTERS = 16_384
 MAX_WORD_CHARACTERS = 256
 """No id, code or language is as long."""
+MAX_ERROR_CHARACTERS = 4_096
 MAX_PARTS = 65_536
 """Lists and objects in a message: an empty one takes a byte on the wire and seventy in memory."""
 MAX_SPEECH_BYTES = 8 * 1024 * 1024
@@ -208,12 +209,11 @@ def _service_error(body: dict[str, Any]) -> ServiceError:
 
 def _shown(value: Any) -> str:
     """Words for people: the service sends texts, and lists of objects."""
-    if isinstance(value, str):
-        return _text(value) or ""
     try:
-        return json.dumps(value, ensure_ascii=False)[:4096]
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return ""
+    return _text(words[:MAX_ERROR_CHARACTERS]) or ""
 
 
 def _text(value: Any) -> str | None:

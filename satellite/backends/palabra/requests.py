@@ -24,7 +24,8 @@ JOIN_TIMEOUT_S = 20.0
 PONG_TIMEOUT_S = 30.0
 TRANSLATOR = "palabra_translator_"
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-_SESSION_ID = re.compile(r"[!-~]{1,4096}")
+_SESSION_ID = re.compile(r"(?!\.{1,2}\Z)[!-~]{1,4096}")
+"""A dot or two would make the address of the session that is deleted lead to another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class TrackSpeech:
     def take(self, pcm: bytes, now: float) -> None:
         """The next sound of the track, 24 kHz."""
         pcm = pcm[: len(pcm) - len(pcm) % SAMPLE_BYTES]
+        if not pcm:
+            return
         was_sounding = now < self._sounds_until
         if _peak(pcm) >= AUDIBLE_PEAK:
             self._sounds_until = now + HANG_S
@@ -65,7 +67,5 @@ class TrackSpeech:
 def _peak(pcm: bytes) -> int:
     """The greatest deviation from zero; by the built-in functions, as this is done for every sound of every track."""
     samples = memoryview(pcm).cast("h")
-    if not samples:
-        return 0
     highest, lowest = max(samples), min(samples)
     return max(highest, -lowest)

@@ -4,7 +4,14 @@ import pytest
 
 from satellite.backends.base import CloseSocket, HttpRequest, OpenRoom, OpenSocket, SendText, SessionState
 from satellite.backends.lifecycle import TRANSITIONS, Lifecycle
-from satellite.core.events import ConnectionLost, SessionEnded, SessionFailed, SessionOpened, UtteranceSent
+from satellite.core.events import (
+    ActionAnswered,
+    ConnectionLost,
+    SessionEnded,
+    SessionFailed,
+    SessionOpened,
+    UtteranceSent,
+)
 from satellite.errors import ErrorCategory, LocalMisuse
 
 FAILURE = SessionFailed(ErrorCategory.SERVER, "down")
@@ -105,6 +112,17 @@ def test_texts_of_the_peer_are_made_presentable() -> None:
     assert lost.reason.startswith("bye **** [31m xxx")
     assert (len(lost.reason), lost.reason[-1]) == (200, "…")
     assert failed == SessionFailed(ErrorCategory.SERVER, "bad **** given")
+
+
+def test_so_is_why_a_wish_was_refused() -> None:
+    life = connected()
+    life.keep_secret("t0ken")
+    life.report(ActionAnswered("say", reason="bad\nt0ken \ud800" + "x" * 300))
+    life.report(ActionAnswered("say", {"command": "say"}))
+    refused, done = life.take_events()
+    assert isinstance(refused, ActionAnswered)
+    assert refused.reason == f"bad **** {'x' * 190}…"
+    assert done == ActionAnswered("say", {"command": "say"})
 
 
 def test_a_trace_id_that_holds_a_secret_is_none() -> None:

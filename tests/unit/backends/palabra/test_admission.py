@@ -1,3 +1,5 @@
+from urllib.parse import quote
+
 import pytest
 
 from satellite.backends.base import (
@@ -65,6 +67,15 @@ def test_a_refusal_is_told_without_secrets() -> None:
     assert event.category is ErrorCategory.AUTHENTICATION
     assert event.detail == "the request for a session was answered with 403: no ****"
     assert life.take_actions() == []
+
+
+def test_secrets_are_none_in_an_address_either() -> None:
+    found, life = admission(options(api_key="plbr_a/b", transport="webrtc"))
+    found.answered(HttpResponse(201, {}, created()))
+    life.take_actions()
+    forms = " ".join(quote(secret, safe="") for secret in ("plbr_a/b", TOKEN, SESSION_ID))
+    found.dial_failed(SocketClosed(was_open=False, reason=forms))
+    assert failed(life.take_events()).detail == "the stream could not be opened: **** **** ****"
 
 
 def test_a_session_that_cannot_be_used_is_deleted() -> None:

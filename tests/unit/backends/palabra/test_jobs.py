@@ -72,7 +72,14 @@ def test_a_complaint_is_the_answer() -> None:
     assert not scene.jobs.refused(ServiceError("X", ""), 0.0)
     scene.jobs.step(5.0)
     assert scene.jobs.refused(ServiceError("VALIDATION_ERROR", "no such target"), 5.5)
-    assert scene.answers() == [("tts_task", "VALIDATION_ERROR no such target")]
+    assert scene.answers() == [("tts_task", "the service refused it: VALIDATION_ERROR no such target")]
+
+
+def test_a_complaint_without_a_word_is_an_answer_too() -> None:
+    scene = Scene().says()
+    scene.jobs.step(5.0)
+    assert scene.jobs.refused(ServiceError("", ""), 5.5)
+    assert scene.answers() == [("tts_task", "the service refused it")]
 
 
 def test_one_after_the_other() -> None:
@@ -92,7 +99,7 @@ def test_cancelling_has_two_names(wish: dict[str, Any], languages: list[str]) ->
     assert scene.sent() == [("interrupt_task", {"languages": languages, "pause_task": False})]
     assert scene.answers() == []
     assert scene.jobs.refused(ServiceError("VALIDATION_ERROR", ""), 5.4)
-    assert scene.answers() == [("flush_task", "VALIDATION_ERROR")]
+    assert scene.answers() == [("flush_task", "the service refused it: VALIDATION_ERROR")]
 
 
 def test_nothing_is_carried_out_after_the_end() -> None:

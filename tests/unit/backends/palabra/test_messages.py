@@ -126,6 +126,18 @@ def test_errors_have_their_words_in_several_places(data: dict[str, Any], text: s
     assert decode(message("error", **data)) == ServiceError("", text)
 
 
+@pytest.mark.parametrize("said", ["x" * 5000, ["x" * 5000]])
+def test_the_words_of_an_error_have_an_end(said: Any) -> None:
+    found = decode(message("error", desc=said))
+    assert isinstance(found, ServiceError)
+    assert len(found.text) == messages.MAX_ERROR_CHARACTERS
+
+
+@pytest.mark.parametrize(("said", "text"), [("\ud800", "?"), (["\ud800"], '["?"]')])
+def test_the_words_of_an_error_can_be_written(said: Any, text: str) -> None:
+    assert decode(message("error", desc=said)) == ServiceError("", text)
+
+
 def test_an_error_nested_as_deep_as_can_be_read_has_words_or_none() -> None:
     found = {
         type(decode(f'{{"message_type":"error","data":{{"desc":{"[" * depth}1{"]" * depth}}}}}'))

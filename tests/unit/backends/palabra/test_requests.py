@@ -96,6 +96,11 @@ def test_what_is_no_answer_leaves_none(body: bytes) -> None:
     assert isinstance(ticket_of(body, options(**PAIR)), Unusable)
 
 
+@pytest.mark.parametrize(("session_id", "found"), [(".", None), ("..", None), ("...", "..."), (".a", ".a")])
+def test_an_id_that_would_lead_to_another_path_is_none(session_id: str, found: str | None) -> None:
+    assert session_id_of(created(id=session_id)) == found
+
+
 def test_a_web_page_is_somebody_elses() -> None:
     found = ticket_of(b" <html>", options(**PAIR))
     assert isinstance(found, Unusable)

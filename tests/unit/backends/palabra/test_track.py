@@ -1,3 +1,5 @@
+import pytest
+
 from satellite.backends.lifecycle import Lifecycle
 from satellite.backends.palabra.track import TrackSpeech
 from satellite.core.events import SpeechChunk
@@ -46,6 +48,17 @@ def test_pauses_within_speech_stay_and_what_follows_is_cut_off() -> None:
     assert [len(pcm) for pcm, _ in scene.heard()] == [4800] * 4
     scene.track.take(LOUD, 2.0)
     assert scene.heard() == [(FAINT + LOUD, "")]
+
+
+@pytest.mark.parametrize("pcm", [b"", b"\x7f"])
+def test_a_piece_without_a_sample_is_no_speech(pcm: bytes) -> None:
+    scene = Scene()
+    scene.track.take(LOUD, 1.0)
+    scene.track.take(pcm, 1.1)
+    scene.track.concluded("Zwei.", 1.1)
+    scene.track.take(pcm, 1.1)
+    scene.track.take(LOUD, 1.2)
+    assert scene.heard() == [(LOUD, ""), (LOUD, "Zwei.")]
 
 
 def test_a_text_that_comes_while_it_sounds_begins_a_new_piece() -> None:
