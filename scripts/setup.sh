@@ -84,3 +84,81 @@ install_livekit() {
   fi
   rm -rf "$work"
 }
+
+# A Home Assistant of its own, against which the tests of discovery run; without it they are skipped and say so.
+# HOMEASSISTANT names another one: a virtual environment with Home Assistant and HOMEASSISTANT_PACKAGES in it.
+HOMEASSISTANT_VERSION=2026.11.0
+HOMEASSISTANT_PYTHON=3.14
+HOMEASSISTANT_PYTHON_FROM=forky
+HOMEASSISTANT_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite
+HOMEASSISTANT_ENVIRONMENT=$HOMEASSISTANT_CACHE/homeassistant-$HOMEASSISTANT_VERSION
+# Without the last two lines it starts as well, but its log says for each of them that a part could not be loaded.
+HOMEASSISTANT_PACKAGES="paho-mqtt home-assistant-frontend hassil home-assistant-intents gazetteer-matcher
+  aiohasupervisor ha-ffmpeg infrared-protocols mutagen numpy PyTurboJPEG rf-protocols"
+
+has_homeassistant() {
+  [ -n "${HOMEASSISTANT:-}" ] || [ -f "$HOMEASSISTANT_ENVIRONMENT/.installed" ]
+}
+
+has_homeassistant_python() {
+  "python$HOMEASSISTANT_PYTHON" -c 'import sys, venv; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null
+}
+
+need_homeassistant() {
+  has_homeassistant || has_homeassistant_python || need_packages "lets Home Assistant's Python run here" patchelf
+}
+
+# fetch_python DIRECTORY: the Python that Home Assistant needs out of a newer Debian, with that Debian's C library,
+# unpacked into a directory. Nothing of the system is changed.
+fetch_python() {
+  local directory=$1 apt=$1/apt architecture package
+  architecture=$(dpkg --print-architecture) || return
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" || return
+  : >"$apt/status"
+  printf 'deb [signed-by=%s] http://deb.debian.org/debian %s main\n' \
+    /usr/share/keyrings/debian-archive-keyring.gpg "$HOMEASSISTANT_PYTHON_FROM" >"$apt/sources.list"
+  printf '%s\n' "Dir::Etc::sourcelist \"$apt/sources.list\";" \
+    "Dir::Etc::sourceparts \"-\";" "Dir::State \"$apt\";" "Dir::State::status \"$apt/status\";" "Dir::Cache \"$apt/cache\";" \
+    "APT::Architecture \"$architecture\";" "APT::Sandbox::User \"\";" "Debug::NoLocking \"true\";" \
+    "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";" >"$apt/apt.conf"
+  APT_CONFIG=$apt/apt.conf apt-get -qq update &&
+    APT_CONFIG=$apt/apt.conf apt-get -qq -y --no-install-recommends --download-only install \
+      "python$HOMEASSISTANT_PYTHON-venv" || return
+  for package in "$apt"/cache/archives/*.deb; do
+    dpkg-deb -x "$package" "$directory" || return
+  done
+  rm -rf "$apt"
+  patchelf --set-interpreter "$(echo "$directory"/usr/lib*/ld-linux-*.so.*)" --force-rpath \
+    --set-rpath "$(dirname "$(echo "$directory"/usr/lib/*-linux-*/libc.so.6)")" \
+    "$directory/usr/bin/python$HOMEASSISTANT_PYTHON"
+}
+
+# make_homeassistant WORK: the environment itself; what can be thrown away afterwards goes into WORK.
+make_homeassistant() {
+  local work=$1 python=python$HOMEASSISTANT_PYTHON own=$HOMEASSISTANT_CACHE/python$HOMEASSISTANT_PYTHON
+  if ! has_homeassistant_python; then
+    python=$own/usr/bin/python$HOMEASSISTANT_PYTHON
+    "$python" -c "" || { rm -rf "$own"; fetch_python "$own"; } || return
+  fi
+  rm -rf "$HOMEASSISTANT_ENVIRONMENT"
+  "$python" -m venv --without-pip "$HOMEASSISTANT_ENVIRONMENT" &&
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --target "$work/uv" uv || return
+  into_homeassistant() {
+    UV_CACHE_DIR=$work/cache "$work/uv/bin/uv" pip install -q --python "$HOMEASSISTANT_ENVIRONMENT/bin/python" "$@"
+  }
+  into_homeassistant "homeassistant==$HOMEASSISTANT_VERSION" &&
+    into_homeassistant -c "$(echo "$HOMEASSISTANT_ENVIRONMENT"/lib/*/site-packages/homeassistant/package_constraints.txt)" \
+      $HOMEASSISTANT_PACKAGES &&
+    touch "$HOMEASSISTANT_ENVIRONMENT/.installed"
+}
+
+install_homeassistant() {
+  local work
+  has_homeassistant && return
+  echo "Installing Home Assistant $HOMEASSISTANT_VERSION for the tests of discovery (once, one to two minutes, 250 MB) ..."
+  mkdir -p "$HOMEASSISTANT_CACHE"
+  work=$(mktemp -d -p "$HOMEASSISTANT_CACHE")
+  make_homeassistant "$work" >"$work/log" 2>&1 ||
+    { tail -n 3 "$work/log" >&2; echo "Home Assistant could not be installed: the tests of discovery are skipped"; }
+  rm -rf "$work"
+}

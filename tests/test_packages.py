@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "pocketsphinx": "pocketsphinx",
     "pyaudio": "pyaudio",
     "pytest": "pytest",
+    "pytest_asyncio": "pytest-asyncio",
     "soxr": "soxr",
     "systemd": "systemd-python",
     "webrtcvad": "webrtcvad-wheels",
