@@ -122,7 +122,7 @@ class Speech(Body, frozen=True):
 
     event: Annotated[SpeechEvent, Meta(description="What happened.")]
     utterance_id: Annotated[str | None, Meta(description="The utterance that is spoken; null: of none.")]
-    language: Annotated[str | None, Meta(description="BCP 47 tag of the speech; null: a sound that is no speech.")]
+    language: Annotated[str | None, Meta(description="BCP 47 tag of the speech; null: unknown.")]
     text: Annotated[str, Meta(description="What is spoken, as far as the service told.")]
     duration_ms: Annotated[
         Count, Meta(description="In milliseconds: when started, of what has come; afterwards, of what was heard.")
