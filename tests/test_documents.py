@@ -174,6 +174,22 @@ def test_commands_that_are_shown_are_understood() -> None:
     assert {re.sub(r"^backend/.*", "backend", name) for name in names} == {*commands._COMMANDS, "backend"}
 
 
+def test_the_flow_for_node_red_hangs_together() -> None:
+    nodes = {node["id"]: node for node in json.loads(text_of("config/node-red/notify-and-mute.json"))}
+    wired = {wire for node in nodes.values() for output in node.get("wires", []) for wire in output}
+    assert wired <= set(nodes)
+    assert {node["broker"] for node in nodes.values() if "topic" in node and "broker" in node} == {"satellite-broker"}
+    told = {entry["topic"] for entry in json.loads(text_of("docs/mqtt/topics.json"))["published"]}
+    heard = {node["topic"].split("/", 2)[2] for node in nodes.values() if node["type"] == "mqtt in"}
+    assert heard == {"utterance", "problem", "availability", "settings"}
+    assert heard <= told
+    (order,) = [node["topic"] for node in nodes.values() if node["type"] == "mqtt out"]
+    for node in nodes.values():
+        if node["type"] == "inject":
+            parsed = commands.parse(TOPICS, order, node["payload"].encode(), retained=False, targets_max=0)
+            assert isinstance(parsed, commands.SetMute)
+
+
 def test_the_table_of_commands_is_whole() -> None:
     section = text_of("docs/mqtt.md").partition("## Commands")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([\w/<>]+)` \|", section, re.MULTILINE)) == {*commands._COMMANDS, "backend/<action>"}

@@ -185,8 +185,8 @@ class Received:
 class Subscriber:
     """Records everything below a filter, in order."""
 
-    listeners: ClassVar[list[Callable[[Received], None]]] = []
-    """Told of whatever any subscriber receives."""
+    listeners: ClassVar[list[Callable[[str, bytes], None]]] = []
+    """Told the topic and the payload of whatever any subscriber receives."""
 
     def __init__(self, client: aiomqtt.Client) -> None:
         self.client = client
@@ -225,10 +225,9 @@ class Subscriber:
         async for message in self.client.messages:
             now_s = asyncio.get_running_loop().time()
             data = bytes(message.payload)
-            received = Received(message.topic.value, data, message.retain, message.qos, now_s)
-            self.received.append(received)
-            for listener in self.listeners:
-                listener(received)
+            self.received.append(Received(message.topic.value, data, message.retain, message.qos, now_s))
+            for listen in self.listeners:
+                listen(message.topic.value, data)
             self._news.set()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.broker import Received, Subscriber
+from tests.fakes.broker import Subscriber
 from tests.fakes.promised import Promises
 
 
@@ -14,8 +14,8 @@ def promises() -> Iterator[Promises]:
     judge = Promises()
     complaints: list[str] = []
 
-    def listen(message: Received) -> None:
-        complaint = judge.complaint(message.topic, message.payload)
+    def listen(topic: str, payload: bytes) -> None:
+        complaint = judge.complaint(topic, payload)
         if complaint is not None:
             complaints.append(complaint)
 
