@@ -5,6 +5,8 @@ import random
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -154,6 +156,15 @@ def test_every_key_of_every_payload_is_described() -> None:
             for name, entry in part.get("properties", {}).items():
                 inner = str(entry.get("$ref", entry.get("anyOf", [{}])[0].get("$ref", ""))).rpartition("/")[2]
                 assert entry.get("description") or schema["$defs"][inner]["description"], (kind.name, name)
+
+
+def test_the_validation_that_is_shown_fails_as_shown() -> None:
+    (shown,) = blocks("docs/mqtt.md", "python")
+    *program, outcome = shown.splitlines()
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert outcome.removeprefix("# ") in ran.stderr
 
 
 def shown_commands() -> list[tuple[str, str]]:
