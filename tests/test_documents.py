@@ -4,12 +4,16 @@ import json
 import random
 import re
 import runpy
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from satellite.app.diagnosis import TITLES, Outcome, Report, Result, Verdict
 from satellite.backends import lifecycle
@@ -17,15 +21,11 @@ from satellite.backends.base import SessionState
 from satellite.cli import COMMANDS
 from satellite.config.loader import load_all
 from satellite.core import gate, turn
-from satellite.core.events import Stream
-from satellite.core.transcript import SegmentConcluded, TentativeChanged
-from satellite.core.utterance import UtteranceRecord
 from satellite.emulator.faults import KINDS, parse_fault
-from satellite.homeassistant import commands, payloads
-from satellite.homeassistant.messages import Message
-from satellite.homeassistant.payloads import HealthFigures, ProblemNote
+from satellite.homeassistant import commands
 from satellite.homeassistant.topics import Topics
 from satellite.runtime.standing import SEVERITY
+from tests.fakes.promised import Promises
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -116,48 +116,89 @@ def test_ten_lines_are_ten_lines() -> None:
 
 # --- MQTT -------------------------------------------------------------------------------------------------------
 
-SEGMENT = SegmentConcluded("u-source-1", "u", Stream.SOURCE, "en", "Good morning.", 0.0, 1.0, None)
-RECORD = UtteranceRecord(
-    "u", 0.0, 1.0, "en", "Good morning.", (("de", "Guten Morgen."),), "de", 900, 0.0, True, "silence"
-)
-FIGURES = HealthFigures("0.1.0", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, 0, 0, None, None)
+MQTT = runpy.run_path(str(ROOT / "scripts" / "make_mqtt_page.py"))
 
 
-def examples() -> Mapping[str, Message]:
-    """One message for each topic that docs/mqtt.md shows, by the heading it stands below."""
-    return {
-        "transcript": payloads.segment(TOPICS, SEGMENT, "s", retain=False),
-        "transcript/tentative": payloads.tentative(TOPICS, TentativeChanged("u", Stream.SOURCE, "en", "Go", 0.0, 1.0)),
-        "utterance": payloads.utterance(TOPICS, RECORD, retain=False),
-        "speech": payloads.speech(TOPICS, "started", "u", "de", "Guten Morgen.", 900),
-        "session": payloads.session(TOPICS, "opened", "s", "deepl", None, None),
-        "problem": payloads.problem(TOPICS, ProblemNote("auth", "m", "h", 0.0)),
-        "health": payloads.health(TOPICS, FIGURES),
-        "settings": payloads.settings(
-            TOPICS, mute=False, volume=80, source_language="en", target_languages=("de",), speech_language="de"
-        ),
-        "command_error": payloads.command_error(TOPICS, "volume", "loud", "expected a number from 0 to 100"),
+def test_the_page_of_topics_is_up_to_date() -> None:
+    assert text_of("docs/mqtt.md") == MQTT["page"](text_of("docs/mqtt.md")), "run scripts/make_mqtt_page.py"
+
+
+def test_the_schemas_of_payloads_are_up_to_date() -> None:
+    there = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "mqtt").iterdir()}
+    assert there == MQTT["schema_files"](), "run scripts/make_mqtt_page.py"
+
+
+def test_every_topic_is_told() -> None:
+    others = {"root", "command", "command_path", "command_filters"}
+    names = {name for name in vars(Topics) if not name.startswith("_")} - {*Topics.__slots__, *others}
+    topics = [getattr(TOPICS, name) for name in names]
+    filters = {topic("+") if callable(topic) else topic for topic in topics}
+    told = json.loads(text_of("docs/mqtt/topics.json"))["published"]
+    assert {f"{TOPICS.root}/{entry['topic']}" for entry in told} == filters
+
+
+@pytest.mark.parametrize("kind", MQTT["KINDS"], ids=lambda kind: kind.name)
+def test_schemas_are_sound_and_fit_the_examples(kind: Any) -> None:
+    schema = json.loads(text_of(f"docs/mqtt/{kind.file}"))
+    Draft202012Validator.check_schema(schema)
+    promises = Promises()
+    messages = [message for keep in (False, True) for message in kind.make(keep)]
+    assert [promises.complaint(message.topic, message.payload) for message in messages] == [None] * len(messages)
+    assert promises.used == {kind.file}
+    told = json.loads(text_of("docs/mqtt/topics.json"))["published"]
+    assert {entry["qos"] for entry in told if entry["schema"] == kind.file} == {message.qos for message in messages}
+
+
+def test_every_key_of_every_payload_is_described() -> None:
+    for kind in MQTT["KINDS"]:
+        schema = json.loads(text_of(f"docs/mqtt/{kind.file}"))
+        for part in (schema, *schema.get("$defs", {}).values()):
+            for name, entry in part.get("properties", {}).items():
+                inner = str(entry.get("$ref", entry.get("anyOf", [{}])[0].get("$ref", ""))).rpartition("/")[2]
+                assert entry.get("description") or schema["$defs"][inner]["description"], (kind.name, name)
+
+
+def test_the_validation_that_is_shown_fails_as_shown() -> None:
+    (shown,) = blocks("docs/mqtt.md", "python")
+    *program, outcome = shown.splitlines()
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert outcome.removeprefix("# ") in ran.stderr
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    """Topic and payload of each command that the page publishes."""
+    lines = re.findall(r"^mosquitto_(?:pub|rr) (.+)$", text_of("docs/mqtt.md"), re.MULTILINE)
+    words = [shlex.split(line) for line in lines]
+    return [(line[line.index("-t") + 1], line[line.index("-m") + 1] if "-m" in line else "") for line in words]
+
+
+def test_commands_that_are_shown_are_understood() -> None:
+    parsed = {
+        topic: commands.parse(TOPICS, topic, payload.encode(), retained=False, targets_max=5)
+        for topic, payload in shown_commands()
     }
+    refused = (commands.CommandRefused, type(None))
+    assert [topic for topic, command in parsed.items() if isinstance(command, refused)] == []
+    names = {TOPICS.command_path(topic) or "" for topic in parsed}
+    assert {re.sub(r"^backend/.*", "backend", name) for name in names} == {*commands._COMMANDS, "backend"}
 
 
-def shape(value: object) -> object:
-    """The keys of a payload, without its values."""
-    return {key: shape(inner) for key, inner in value.items()} if isinstance(value, dict) else None
-
-
-@pytest.mark.parametrize("topic", examples())
-def test_payloads_look_as_shown(topic: str) -> None:
-    message = examples()[topic]
-    section = re.search(rf"^### `{topic}`(.*?)^##", text_of("docs/mqtt.md"), re.MULTILINE | re.DOTALL)
-    assert section is not None
-    shown = re.search(r"^```json\n(.*?)^```", section.group(1), re.MULTILINE | re.DOTALL)
-    assert shown is not None
-    real = json.loads(message.payload)
-    keys = shape(json.loads(shown.group(1)))
-    assert isinstance(keys, dict)
-    assert list(keys) == list(real)
-    assert ("(retained)" in section.group(1).splitlines()[0]) == message.retain
-    assert ("(QoS 0)" in section.group(1).splitlines()[0]) == (message.qos == 0)
+def test_the_flow_for_node_red_hangs_together() -> None:
+    nodes = {node["id"]: node for node in json.loads(text_of("config/node-red/notify-and-mute.json"))}
+    wired = {wire for node in nodes.values() for output in node.get("wires", []) for wire in output}
+    assert wired <= set(nodes)
+    assert {node["broker"] for node in nodes.values() if "topic" in node and "broker" in node} == {"satellite-broker"}
+    told = {entry["topic"] for entry in json.loads(text_of("docs/mqtt/topics.json"))["published"]}
+    heard = {node["topic"].split("/", 2)[2] for node in nodes.values() if node["type"] == "mqtt in"}
+    assert heard == {"utterance", "problem", "availability", "settings"}
+    assert heard <= told
+    (order,) = [node["topic"] for node in nodes.values() if node["type"] == "mqtt out"]
+    for node in nodes.values():
+        if node["type"] == "inject":
+            parsed = commands.parse(TOPICS, order, node["payload"].encode(), retained=False, targets_max=0)
+            assert isinstance(parsed, commands.SetMute)
 
 
 def test_the_table_of_commands_is_whole() -> None:

@@ -12,6 +12,8 @@ END_TOLERANCE_S = 0.150
 MAX_CHARACTERS = 100_000
 """Text remembered of one stream of one utterance, twice what anybody says in an hour. More is told and not kept."""
 MAX_SEGMENTS = 5_000
+SESSION_OVER = "session_over"
+"""Why an utterance ended whose gate was still open when no session was to follow."""
 MAX_LANGUAGES = 16
 """Languages told apart within one stream."""
 
@@ -206,7 +208,7 @@ class Utterance:
         if was_tentative:
             self._is_cut_short = True
         if self.end_s is None and is_final:
-            self._reason = "session_over"
+            self._reason = SESSION_OVER
         if is_final or (self._ended_at is not None and self._sent_at is not None):
             self._over_at = now
 

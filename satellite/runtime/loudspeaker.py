@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, AudioFormat
+from satellite.homeassistant.bodies import SpeechEvent
 from satellite.ports import PlaybackSink
 from satellite.runtime.intake import Passage, Piece
 from satellite.runtime.volume import scale
@@ -15,7 +16,7 @@ class SpeechReport(Protocol):
     def playing(self, is_heard: bool) -> None:
         """Sound comes out, be it speech or not, or has ended."""
 
-    def speech_event(self, event: str, passage: Passage, duration_ms: int) -> None:
+    def speech_event(self, event: SpeechEvent, passage: Passage, duration_ms: int) -> None:
         """`started`, `finished` or `cut`, at that moment."""
 
     def speaker_failed(self, detail: str) -> None:
@@ -128,13 +129,13 @@ class Loudspeaker:
         self.has_failed = False
         self._report.speaker_works()
 
-    def _end(self, outcome: str, unheard_ms: float) -> None:
+    def _end(self, outcome: SpeechEvent, unheard_ms: float) -> None:
         self._tell_end(outcome, unheard_ms)
         if self._is_sounding:
             self._is_sounding = False
             self._report.playing(is_heard=False)
 
-    def _tell_end(self, outcome: str, unheard_ms: float) -> None:
+    def _tell_end(self, outcome: SpeechEvent, unheard_ms: float) -> None:
         passage, self._heard = self._heard, None
         if passage is not None and passage.language:
             self._report.speech_event(outcome, passage, round(max(0.0, passage.played_ms - unheard_ms)))

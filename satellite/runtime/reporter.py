@@ -1,12 +1,14 @@
 """Reporter: everything the satellite says about itself, as messages to the broker."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from satellite.core.events import SessionFailed
 from satellite.core.transcript import BookOutput, SegmentConcluded, UtteranceCompleted
 from satellite.errors import ErrorCategory
 from satellite.homeassistant import payloads
+from satellite.homeassistant.bodies import ProblemCode, SessionEvent, SpeechEvent
 from satellite.homeassistant.commands import CommandRefused
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Publisher, SleeplessClock
@@ -16,7 +18,7 @@ from satellite.runtime.standing import Standing
 
 log = logging.getLogger(__name__)
 
-PROBLEM_CODES = {
+PROBLEM_CODES: Mapping[ErrorCategory, ProblemCode] = {
     ErrorCategory.CONNECTIVITY: "unreachable",
     ErrorCategory.SERVER: "unreachable",
     ErrorCategory.RATE_LIMIT: "rate_limited",
@@ -75,13 +77,13 @@ class Reporter:
         """Sound comes out, be it speech or not, or has ended."""
         self._standing.speaking(is_heard)
 
-    def speech_event(self, event: str, passage: Passage, duration_ms: int) -> None:
+    def speech_event(self, event: SpeechEvent, passage: Passage, duration_ms: int) -> None:
         """Speech is `started`, `finished` or `cut`, at this moment."""
         self._publisher.publish(
             payloads.speech(self._topics, event, passage.utterance_id, passage.language, passage.text, duration_ms)
         )
 
-    def session_event(self, event: str, session_id: str, reason: str | None, trace_id: str | None) -> None:
+    def session_event(self, event: SessionEvent, session_id: str, reason: str | None, trace_id: str | None) -> None:
         """`opened`, `resumed`, `lost`, `closed` or `failed`."""
         log.info("session %s: %s%s", session_id, event, f" ({reason})" if reason else "")
         self._publisher.publish(

@@ -20,6 +20,7 @@ from satellite.core.events import (
 )
 from satellite.core.gate import EndReason
 from satellite.core.transcript import BookOutput, TranscriptBook
+from satellite.homeassistant.bodies import SessionEvent
 from satellite.ports import Clock
 from satellite.runtime.actions import Actions
 from satellite.runtime.alarm import Alarm
@@ -34,7 +35,7 @@ class RouterReport(Protocol):
     def transcript(self, output: BookOutput, session_id: str) -> None:
         """A concluded segment, a changed tentative tail, or a completed utterance."""
 
-    def session_event(self, event: str, session_id: str, reason: str | None, trace_id: str | None) -> None:
+    def session_event(self, event: SessionEvent, session_id: str, reason: str | None, trace_id: str | None) -> None:
         """`opened`, `resumed`, `lost`, `closed` or `failed`."""
 
     def session_problem(self, failure: SessionFailed | None) -> None:

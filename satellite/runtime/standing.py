@@ -2,25 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 from satellite.homeassistant import payloads
+from satellite.homeassistant.bodies import ProblemCode, State
 from satellite.homeassistant.payloads import HealthFigures, ProblemNote
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Publisher, SleeplessClock
 from satellite.runtime.moments import Moments
 from satellite.runtime.settings import RuntimeSettings
 
-SEVERITY = (
-    "microphone",
-    "auth",
-    "quota",
-    "rejected",
-    "daily_limit",
-    "unreachable",
-    "rate_limited",
-    "speaker",
-    "audio_lost",
-)
+SEVERITY: tuple[ProblemCode, ...] = get_args(ProblemCode)
 """One problem is shown at a time: the first of these that is active."""
 
 LOST_SHOWN_S = 300.0
@@ -31,7 +23,7 @@ LOST_SHOWN_S = 300.0
 class _Problem:
     """What is wrong, and from which moment on."""
 
-    code: str
+    code: ProblemCode
     message: str
     hint: str | None
     since: float
@@ -45,10 +37,10 @@ class Standing:
         self._publisher = publisher
         self._clock = clock
         self._moments = Moments(clock)
-        self._problems: dict[str, _Problem] = {}
+        self._problems: dict[ProblemCode, _Problem] = {}
         self._shown: ProblemNote | None = None
-        self._state = "starting"
-        self._conditions: set[str] = {"starting"}
+        self._state: State = "starting"
+        self._conditions: set[State] = {"starting"}
         self._settings: RuntimeSettings | None = None
         self._cloud = "idle"
         self._lost_at: float | None = None
@@ -116,18 +108,20 @@ class Standing:
         """The voice service waits for a person."""
         self._condition("parked", is_parked)
 
-    def _condition(self, name: str, holds: bool) -> None:
+    def _condition(self, name: State, holds: bool) -> None:
         if holds == (name in self._conditions):
             return
         self._conditions ^= {name}
-        state = next((state for state in _STATES if state in self._conditions), "idle")
+        state: State = next((state for state in _STATES if state in self._conditions), "idle")
         if state != self._state:
             self._state = state
             self._publisher.publish(payloads.state(self._topics, state))
 
     # --- problems ------------------------------------------------------------------------------------------------
 
-    def problem(self, code: str, message: str, hint: str | None, instead_of: Iterable[str] = ()) -> None:
+    def problem(
+        self, code: ProblemCode, message: str, hint: str | None, instead_of: Iterable[ProblemCode] = ()
+    ) -> None:
         """Something is wrong, and these others are not any longer; `since` stays that of its first report."""
         known = self._problems.get(code)
         for other in instead_of:
@@ -136,7 +130,7 @@ class Standing:
         self._problems[code] = _Problem(code, message, hint, since)
         self._show()
 
-    def solved(self, *codes: str) -> None:
+    def solved(self, *codes: ProblemCode) -> None:
         """These are not wrong any longer."""
         for code in codes:
             self._problems.pop(code, None)
@@ -184,5 +178,5 @@ class Standing:
         return True
 
 
-_STATES = ("starting", "parked", "muted", "speaking", "listening")
+_STATES: tuple[State, ...] = ("starting", "parked", "muted", "speaking", "listening")
 """The first that holds is the state; `idle` when none does."""

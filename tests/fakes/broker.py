@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import aiomqtt
 
@@ -185,6 +185,9 @@ class Received:
 class Subscriber:
     """Records everything below a filter, in order."""
 
+    listeners: ClassVar[list[Callable[[str, bytes], None]]] = []
+    """Told the topic and the payload of whatever any subscriber receives."""
+
     def __init__(self, client: aiomqtt.Client) -> None:
         self.client = client
         self.received: list[Received] = []
@@ -223,6 +226,8 @@ class Subscriber:
             now_s = asyncio.get_running_loop().time()
             data = bytes(message.payload)
             self.received.append(Received(message.topic.value, data, message.retain, message.qos, now_s))
+            for listen in self.listeners:
+                listen(message.topic.value, data)
             self._news.set()
 
 

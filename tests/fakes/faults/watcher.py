@@ -12,6 +12,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from tests.fakes.broker import Subscriber
+
 CLIENT_ID = "watcher"
 KEEPALIVE_S = 5
 
@@ -102,6 +104,8 @@ class Watcher:
     # --- on the loop ---------------------------------------------------------------------------------------------
 
     def _take(self, got: Got) -> None:
+        for listen in Subscriber.listeners:
+            listen(f"{self._root}/{got.topic}", got.payload)
         if got.topic.partition("/")[0] in ("transcript", "translation", "utterance"):
             self.got.append(got)
         else:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from satellite.homeassistant.bodies import ProblemCode
 from satellite.homeassistant.payloads import HealthFigures
 from satellite.runtime.standing import LOST_SHOWN_S, SEVERITY, Standing
 from tests.fakes.publisher import TOPICS, RecordingPublisher
@@ -132,7 +133,7 @@ async def test_the_gravest_problem_is_shown_and_the_next_when_it_is_solved() -> 
 
 @pytest.mark.parametrize(("grave", "slight"), list(itertools.pairwise(SEVERITY)))
 @virtual
-async def test_a_slighter_problem_is_not_told_beside_a_graver_one(grave: str, slight: str) -> None:
+async def test_a_slighter_problem_is_not_told_beside_a_graver_one(grave: ProblemCode, slight: ProblemCode) -> None:
     play = Play()
     play.standing.problem(grave, "grave", None)
     play.standing.problem(slight, "slight", None)
