@@ -175,6 +175,20 @@ KINDS = (
         lambda _: [payloads.health(TOPICS, FIGURES)],
     ),
     Kind(
+        "usage",
+        (bodies.Usage,),
+        _below(TOPICS.usage),
+        "with `health`",
+        lambda _: [payloads.usage(TOPICS, "2026-11-21", 212.5, 212.5)],
+    ),
+    Kind(
+        "cloud",
+        (bodies.Cloud,),
+        _below(TOPICS.cloud),
+        "the link to the voice service comes or goes",
+        lambda _: [payloads.cloud(TOPICS, "connected")],
+    ),
+    Kind(
         "settings",
         (bodies.Settings,),
         _below(TOPICS.settings),

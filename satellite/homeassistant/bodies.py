@@ -19,6 +19,10 @@ State = Annotated[
     Literal["starting", "idle", "listening", "speaking", "muted", "parked"],
     Meta(description="What the satellite does now. Plain text, no JSON."),
 ]
+Link = Literal["connected", "idle", "lost"]
+Cloud = Annotated[
+    Link, Meta(description="How the link to the voice service stands; idle: nothing to say. Plain text, no JSON.")
+]
 ProblemCode = Literal[
     "microphone",
     "auth",
@@ -205,6 +209,14 @@ class Health(Body, frozen=True):
     cpu_s: Annotated[Seconds, Meta(description="Seconds of processor time used.")]
     rss_bytes: Annotated[Count, Meta(description="Resident memory, in bytes.")]
     latency_ms: Latency
+
+
+class Usage(Body, frozen=True):
+    """What this day has cost so far; outlasts a restart."""
+
+    day: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="The local calendar day.")]
+    streamed_s: Annotated[Seconds, Meta(description="Seconds of audio handed to the voice service.")]
+    billed_s: Annotated[Seconds, Meta(description="Seconds of audio that the service charges for.")]
 
 
 class Settings(Body, frozen=True):

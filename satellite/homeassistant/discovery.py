@@ -38,6 +38,21 @@ class Identity:
         """The part of discovery topics and unique ids that is this satellite's own."""
         return node_of(self.topics)
 
+    @property
+    def filter(self) -> str:
+        """All discovery topics of this satellite."""
+        return f"{self.prefix}/+/{self.node}/#"
+
+    @property
+    def trial_topic(self) -> str:
+        """Allowed where discovery is, and read by nobody."""
+        return f"{self.prefix}/device/{self.node}/trial"
+
+    @property
+    def birth_topic(self) -> str:
+        """Where Home Assistant says that it has started."""
+        return f"{self.prefix}/status"
+
 
 @dataclass(frozen=True, slots=True)
 class Announced:
@@ -157,8 +172,11 @@ def _announcement(identity: Identity, announced: Announced, found: Mapping[str, 
 
 
 def _alone(component: Component) -> Component:
-    """A component in a message of its own: the topic says its platform."""
-    return {key: value for key, value in component.items() if key != "platform"}
+    """A component in a message of its own: the topic says its platform, and older versions look for `object_id`."""
+    alone = {key: value for key, value in component.items() if key != "platform"}
+    if "default_entity_id" in component:
+        alone["object_id"] = str(component["default_entity_id"]).partition(".")[2]
+    return alone
 
 
 def _shared(identity: Identity) -> dict[str, object]:

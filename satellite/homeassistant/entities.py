@@ -7,13 +7,14 @@ whole in attributes; a state holds at most 255 characters, so it is cut at a wor
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from satellite.homeassistant.bodies import State
 from satellite.homeassistant.commands import AUTO, OFF
 from satellite.homeassistant.languages import language_name
 from satellite.homeassistant.topics import Topics
 
-STATES = ("starting", "idle", "listening", "speaking", "muted", "parked")
-"""What the topic `state` says."""
+STATES = get_args(get_args(State)[0])
 STATE_CHARACTERS_MAX = 250
 
 Component = dict[str, object]
@@ -100,7 +101,7 @@ def _text(topics: Topics, name: str, text: str, attributes: str, icon: str) -> C
         "name": name,
         "icon": icon,
         "state_topic": topics.utterance,
-        "value_template": f"{{{{ ({text} or '') | truncate({STATE_CHARACTERS_MAX}, false, '…', 0) }}}}",
+        "value_template": f"{{{{ ({text} or this.state) | truncate({STATE_CHARACTERS_MAX}, false, '…', 0) }}}}",
         "json_attributes_topic": topics.utterance,
         "json_attributes_template": f"{{{{ ({chosen}) | to_json }}}}",
     }

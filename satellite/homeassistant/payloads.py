@@ -221,12 +221,12 @@ def health(topics: Topics, figures: HealthFigures) -> Message:
 
 def usage(topics: Topics, day: str, streamed_s: float, billed_s: float) -> Message:
     """Seconds of today, the local calendar day."""
-    body = {"day": day, "streamed_s": round(streamed_s, 1), "billed_s": round(billed_s, 1)}
+    body = bodies.Usage(day=day, streamed_s=round(streamed_s, 1), billed_s=round(billed_s, 1))
     return _latest(topics.usage, _json(body))
 
 
-def cloud(topics: Topics, name: str) -> Message:
-    """How the link to the voice service stands: `connected`, `idle` (nothing to say) or `lost`."""
+def cloud(topics: Topics, name: bodies.Link) -> Message:
+    """How the link to the voice service stands."""
     return _latest(topics.cloud, name.encode())
 
 

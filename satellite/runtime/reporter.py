@@ -8,7 +8,7 @@ from satellite.core.events import SessionFailed
 from satellite.core.transcript import BookOutput, SegmentConcluded, UtteranceCompleted
 from satellite.errors import ErrorCategory
 from satellite.homeassistant import payloads
-from satellite.homeassistant.bodies import ProblemCode, SessionEvent, SpeechEvent
+from satellite.homeassistant.bodies import Link, ProblemCode, SessionEvent, SpeechEvent
 from satellite.homeassistant.commands import CommandRefused
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Publisher, SleeplessClock
@@ -29,7 +29,13 @@ PROBLEM_CODES: Mapping[ErrorCategory, ProblemCode] = {
 }
 """What the `problem` topic calls each kind of failure of the voice service."""
 
-CLOUD = {"opened": "connected", "resumed": "connected", "closed": "idle", "lost": "lost", "failed": "lost"}
+CLOUD: Mapping[SessionEvent, Link] = {
+    "opened": "connected",
+    "resumed": "connected",
+    "closed": "idle",
+    "lost": "lost",
+    "failed": "lost",
+}
 """How the link stands after each event of a session."""
 
 SESSION_CODES = frozenset(PROBLEM_CODES.values())

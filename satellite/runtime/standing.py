@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from satellite.homeassistant import payloads
-from satellite.homeassistant.bodies import ProblemCode, State
+from satellite.homeassistant.bodies import Link, ProblemCode, State
 from satellite.homeassistant.payloads import HealthFigures, ProblemNote
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Publisher, SleeplessClock
@@ -42,7 +42,7 @@ class Standing:
         self._state: State = "starting"
         self._conditions: set[State] = {"starting"}
         self._settings: RuntimeSettings | None = None
-        self._cloud = "idle"
+        self._cloud: Link = "idle"
         self._lost_at: float | None = None
         self.lost_ms = 0.0
         self.health: Callable[[], HealthFigures] | None = None
@@ -84,8 +84,8 @@ class Standing:
             day, streamed_s = self.usage()
             self._publisher.publish(payloads.usage(self._topics, day, streamed_s, streamed_s))
 
-    def cloud(self, name: str) -> None:
-        """The link to the voice service is `connected`, `idle` or `lost`."""
+    def cloud(self, name: Link) -> None:
+        """How the link to the voice service stands."""
         if name != self._cloud:
             self._cloud = name
             self._publisher.publish(payloads.cloud(self._topics, name))

@@ -40,6 +40,8 @@ user kitchen
 topic write {TOPICS.root}/#
 topic read {TOPICS.root}/set/#
 topic read voice-satellite/all/set/#
+topic write homeassistant/+/voice_satellite_kitchen/#
+topic read homeassistant/status
 """
 
 
@@ -179,6 +181,7 @@ async def test_a_broker_for_everybody_and_what_it_is_told(broker: Broker, tmp_pa
         "backend/doctor/result",
         "transcript/tentative",
         "translation/de/tentative",
+        "homeassistant/device/voice_satellite_kitchen/trial",
         "fence",
     }
     assert [message for message in seen.received if message.retain] == []
@@ -219,6 +222,7 @@ async def test_a_refused_login(tmp_path: Path) -> None:
         ("", ""),
         (f"topic deny {TOPICS.root}/command_error", TOPICS.command_error),
         (f"topic deny {TOPICS.root}/backend/#", f"{TOPICS.root}/backend/doctor/result"),
+        ("topic deny homeassistant/+/voice_satellite_kitchen/#", "homeassistant/device/voice_satellite_kitchen/trial"),
         (f"topic deny {TOPICS.root}/translation/de/tentative", f"{TOPICS.root}/translation/de/tentative"),
     ],
 )

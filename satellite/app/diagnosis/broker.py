@@ -51,6 +51,7 @@ class BrokerVisit:
         self._clock = clock
         self._languages = config.voice.target_languages if config.mqtt.publish_tentative else None
         self._source_language = config.voice.source_language
+        self._identity = parts.identity(config, self.topics)
         self._connection: MqttConnection | None = None
         self._is_connected = False
         self._is_version_5 = True
@@ -76,7 +77,7 @@ class BrokerVisit:
             return await self._try_access(self._connection)
         except BrokerError as error:
             self._is_connected = False
-            mend = f"some brokers end a connection that writes where it may not: {_wanted(self.topics)}"
+            mend = f"some brokers end a connection that writes where it may not: {self._wanted}"
             return failed(f"{error}, while the access list was tried", mend)
 
     async def close(self) -> None:
@@ -110,6 +111,8 @@ class BrokerVisit:
         topics = self.topics
         told = (topics.availability, topics.state, topics.problem, topics.health)
         refused = await connection.subscribe(topics.command_filters)
+        if self._identity is not None:
+            refused += await connection.subscribe((self._identity.birth_topic,), live_only=True)
         await connection.subscribe((*told, topics.command_error))
         mark = parts.new_id()
         trial = payloads.command_error(topics, NAME, mark, TRIAL)
@@ -118,7 +121,17 @@ class BrokerVisit:
         self.may_read = has_come or bool(self.retained)
         self.has_listened = True
         denied += await self._denied(connection, self._harmless())
-        return judge_access(topics, denied, refused, is_told=self._is_version_5, may_read=self.may_read)
+        return judge_access(self._wanted, denied, refused, is_told=self._is_version_5, may_read=self.may_read)
+
+    @property
+    def _wanted(self) -> str:
+        """What the access list has to allow."""
+        own, fleet = self.topics.command_filters
+        write, read = [f"{self.topics.root}/#"], [own, fleet]
+        if self._identity is not None:
+            write.append(self._identity.filter)
+            read.append(self._identity.birth_topic)
+        return f"the broker's access list has to let this login write {_listed(write)} and read {_listed(read)}"
 
     async def _denied(self, connection: MqttConnection, messages: Sequence[Message]) -> list[str]:
         """The topics of those that the broker does not take. Raises BrokerError."""
@@ -147,6 +160,8 @@ class BrokerVisit:
         """One message for each class of topics on which something can be said that means nothing."""
         topics = self.topics
         messages = [payloads.backend_result(topics, NAME, None, {"trial": True})]
+        if self._identity is not None:
+            messages.append(Message(self._identity.trial_topic, b""))
         if self._languages is not None and self.retained.get(topics.state) in QUIET_STATES:
             now_s = self._clock.wall()
             streams = [(Stream.SOURCE, self._source_language), *((Stream.TARGET, tag) for tag in self._languages)]
@@ -156,7 +171,7 @@ class BrokerVisit:
 
 
 def judge_access(
-    topics: Topics, denied: Sequence[str], refused: Sequence[str], *, is_told: bool, may_read: bool
+    wanted: str, denied: Sequence[str], refused: Sequence[str], *, is_told: bool, may_read: bool
 ) -> Outcome:
     """What the broker did not take, and what it does not let us subscribe to; `is_told` when it tells of that."""
     complaints = []
@@ -165,14 +180,13 @@ def judge_access(
     if refused:
         complaints.append(f"may not read {', '.join(refused)}")
     if complaints:
-        return failed("; ".join(complaints), _wanted(topics))
+        return failed("; ".join(complaints), wanted)
     if not is_told and not may_read:
         detail = "the trial message did not come back, and a broker of MQTT 3.1.1 does not say what it forbids"
-        return warned(detail, _wanted(topics))
+        return warned(detail, wanted)
     told = "messages are taken, commands can be subscribed to"
     return passed(told if may_read else f"{told}; this login may not read what the satellite says, and need not")
 
 
-def _wanted(topics: Topics) -> str:
-    own, fleet = topics.command_filters
-    return f"the broker's access list has to let this login write {topics.root}/# and read {own} and {fleet}"
+def _listed(topics: Sequence[str]) -> str:
+    return f"{', '.join(topics[:-1])} and {topics[-1]}" if len(topics) > 1 else topics[0]

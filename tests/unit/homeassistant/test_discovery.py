@@ -66,6 +66,12 @@ def test_a_device_is_one_retained_message() -> None:
     assert announced["components"]["mute"]["platform"] == "switch"
 
 
+def test_what_an_access_list_has_to_allow() -> None:
+    assert IDENTITY.filter == "homeassistant/+/voice_satellite_kitchen/#"
+    assert IDENTITY.trial_topic == "homeassistant/device/voice_satellite_kitchen/trial"
+    assert IDENTITY.birth_topic == "homeassistant/status"
+
+
 def test_no_area_is_suggested_where_none_is_configured() -> None:
     ((message,),) = plan(replace(IDENTITY, area=None), OFFER, None).steps
     assert "suggested_area" not in body(message)["device"]
