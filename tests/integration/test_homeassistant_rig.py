@@ -90,6 +90,12 @@ async def test_a_device_is_discovered_with_its_entities_and_triggers(home: HomeA
     assert [trigger["subtype"] for trigger in await home.triggers(lamp["id"]) if trigger["type"] == "press"] == ["knob"]
 
 
+async def test_it_starts_without_a_complaint_and_has_what_its_pages_ask_for(home: HomeAssistant) -> None:
+    assert home.complaints() == []
+    services = await home.command("get_services")
+    assert {"automation", "mqtt", "script"} <= set(services)
+
+
 async def test_a_service_reaches_the_device_and_its_answer_the_states(
     home: HomeAssistant, home_broker: Broker, lamp: Json
 ) -> None:

@@ -1,0 +1,1 @@
+"""Home Assistant as its user sees it."""
