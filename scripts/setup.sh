@@ -111,12 +111,14 @@ need_homeassistant() {
 # fetch_python DIRECTORY: the Python that Home Assistant needs out of a newer Debian, with that Debian's C library,
 # unpacked into a directory. Nothing of the system is changed.
 fetch_python() {
-  local directory=$1 apt=$1/apt architecture package
+  local directory=$1 apt=$1/apt architecture package mirror
   architecture=$(dpkg --print-architecture) || return
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+  [ -n "$mirror" ] || { echo "no mirror of Debian is configured here"; return 1; }
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" || return
   : >"$apt/status"
-  printf 'deb [signed-by=%s] http://deb.debian.org/debian %s main\n' \
-    /usr/share/keyrings/debian-archive-keyring.gpg "$HOMEASSISTANT_PYTHON_FROM" >"$apt/sources.list"
+  printf 'deb [signed-by=%s] %s %s main\n' \
+    /usr/share/keyrings/debian-archive-keyring.gpg "$mirror" "$HOMEASSISTANT_PYTHON_FROM" >"$apt/sources.list"
   printf '%s\n' "Dir::Etc::sourcelist \"$apt/sources.list\";" \
     "Dir::Etc::sourceparts \"-\";" "Dir::State \"$apt\";" "Dir::State::status \"$apt/status\";" "Dir::Cache \"$apt/cache\";" \
     "APT::Architecture \"$architecture\";" "APT::Sandbox::User \"\";" "Debug::NoLocking \"true\";" \

@@ -14,7 +14,7 @@ from tests.fakes.homeassistant import HomeAssistant, LogLine, filled, home_assis
 from tests.fakes.homeassistant_api import Json, RefusedError, entities_in
 from tests.fakes.processes import family, listening
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400)]
 
 TOPIC = "homeassistant/device/lamp-7/config"
 SWITCH, SENSOR = "switch.lamp_7_light", "sensor.lamp_7_volume"

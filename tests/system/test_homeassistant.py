@@ -20,7 +20,12 @@ from tests.fakes.daemon import DATA, Daemon, Emulator, command, emulator, write_
 from tests.fakes.homeassistant import HomeAssistant, home_assistant, subscribed
 from tests.fakes.homeassistant_api import Json, States
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.timeout(400),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 BASE = "voice-satellite/kitchen"
 NODE = "voice_satellite_kitchen"
@@ -283,24 +288,6 @@ async def test_languages_bring_and_take_their_own(known: set[str], home: HomeAss
     assert [line for line in home.complaints() if line.text not in known] == []
 
 
-async def test_entities_keep_their_names_from_one_style_of_discovery_to_the_other(
-    home: HomeAssistant, kitchen: Kitchen
-) -> None:
-    with kitchen.running():
-        await until_here(home)
-        await home.command(
-            "config/entity_registry/update", entity_id="sensor.kitchen_transcript", name="What was said", icon="mdi:ear"
-        )
-    for style in ("components", "device"):
-        with kitchen.running(mqtt={"discovery": style}) as daemon:
-            await asyncio.sleep(12.0)  # the old announcement is cleared
-            await until_here(home)
-            entry = (await home.entities())["sensor.kitchen_transcript"]
-            assert (entry["name"], entry["icon"]) == ("What was said", "mdi:ear"), style
-            assert set(await home.entities()) == set(EXPECTED) | HIDDEN
-            assert daemon.exit_code is None
-
-
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 LONG = " ".join(f"word{number:04d}" for number in range(340))[:3000]
@@ -356,3 +343,22 @@ async def test_what_is_forgotten_leaves_nothing(known: set[str], home: HomeAssis
     assert await home.entities() == {}
     assert NODE not in await home.devices()
     assert [line for line in home.complaints() if line.text not in known] == []
+
+
+async def test_entities_keep_their_names_from_one_style_of_discovery_to_the_other(
+    home: HomeAssistant, kitchen: Kitchen
+) -> None:
+    """The last one: of what it is told to do for this Home Assistant complains itself."""
+    with kitchen.running():
+        await until_here(home)
+        await home.command(
+            "config/entity_registry/update", entity_id="sensor.kitchen_transcript", name="What was said", icon="mdi:ear"
+        )
+    for style in ("components", "device"):
+        with kitchen.running(mqtt={"discovery": style}) as daemon:
+            await asyncio.sleep(12.0)  # the old announcement is cleared
+            await until_here(home)
+            entry = (await home.entities())["sensor.kitchen_transcript"]
+            assert (entry["name"], entry["icon"]) == ("What was said", "mdi:ear"), style
+            assert set(await home.entities()) == set(EXPECTED) | HIDDEN
+            assert daemon.exit_code is None
