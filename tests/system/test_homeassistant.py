@@ -4,10 +4,6 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,9 +12,10 @@ from satellite.core.transcript import UtteranceRecord
 from satellite.homeassistant import payloads
 from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, subscriber
-from tests.fakes.daemon import DATA, Daemon, Emulator, command, emulator, write_config
+from tests.fakes.daemon import DATA, Emulator, command, emulator
 from tests.fakes.homeassistant import HomeAssistant, home_assistant, subscribed
-from tests.fakes.homeassistant_api import Json, States
+from tests.fakes.homeassistant_api import Json
+from tests.fakes.kitchen import BASE, EXPECTED, NODE, Kitchen, ours, until_here
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,34 +24,9 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-BASE = "voice-satellite/kitchen"
-NODE = "voice_satellite_kitchen"
 AGAIN_S = 15.0
 """After a restart of anybody everything is there again within this time."""
 HIDDEN = {f"sensor.kitchen_{key}" for key in ("latency_p95", "memory", "version", "outbox")}
-EXPECTED: dict[str, dict[str, str]] = {
-    "sensor.kitchen_transcript": {},
-    "sensor.kitchen_translation_de": {},
-    "event.kitchen_utterance": {},
-    "sensor.kitchen_state": {"device_class": "enum"},
-    "binary_sensor.kitchen_voice_activity": {"device_class": "occupancy"},
-    "binary_sensor.kitchen_cloud_connection": {"device_class": "connectivity", "category": "diagnostic"},
-    "binary_sensor.kitchen_problem": {"device_class": "problem", "category": "diagnostic"},
-    "switch.kitchen_mute": {},
-    "number.kitchen_volume": {"unit": "%"},
-    "select.kitchen_source_language": {"category": "config"},
-    "select.kitchen_speech_language": {"category": "config"},
-    "text.kitchen_target_languages": {"category": "config"},
-    "button.kitchen_stop_speech": {},
-    "button.kitchen_restart_session": {"category": "config"},
-    "button.kitchen_restart": {"category": "config", "device_class": "restart"},
-    "sensor.kitchen_streamed_today": {"category": "diagnostic", "device_class": "duration", "unit": "min"},
-    "sensor.kitchen_billed_today": {"category": "diagnostic", "device_class": "duration", "unit": "min"},
-    "sensor.kitchen_lost_audio": {"category": "diagnostic", "device_class": "duration", "unit": "s"},
-    "sensor.kitchen_reconnects": {"category": "diagnostic"},
-    "sensor.kitchen_latency": {"category": "diagnostic", "device_class": "duration", "unit": "ms"},
-}
-"""What a satellite with one target language has, without what is hidden at first."""
 
 
 @pytest.fixture(scope="module")
@@ -75,26 +47,6 @@ async def home(tmp_path_factory: pytest.TempPathFactory, home_broker: Broker) ->
         yield running
 
 
-@dataclass(frozen=True, slots=True)
-class Kitchen:
-    """The configuration of the one satellite, which keeps its state from test to test."""
-
-    directory: Path
-    service: Emulator
-    port: int
-
-    @contextmanager
-    def running(self, **sections: Any) -> Iterator[Daemon]:
-        """The satellite at work; without other words its microphone hears nothing."""
-        quiet = {"audio": {"input": {"device": "null"}, "output": {"device": "null"}}}
-        common: dict[str, Any] = {"satellite": {"id": "kitchen", "area": "Kitchen"}}
-        config = write_config(self.directory, self.service.base_url, self.port, **{**common, **quiet, **sections})
-        with command(self.directory, "run", "-c", str(config)) as daemon:
-            yield daemon
-            daemon.signal(signal.SIGTERM)
-            assert daemon.wait(20) == 0, daemon.log[-3000:]
-
-
 @pytest.fixture(scope="module")
 def kitchen(tmp_path_factory: pytest.TempPathFactory, service: Emulator, home_broker: Broker) -> Kitchen:
     return Kitchen(tmp_path_factory.mktemp("kitchen"), service, home_broker.port)
@@ -104,21 +56,6 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory, service: Emulator, home_br
 async def known(home: HomeAssistant) -> set[str]:
     """What it had complained of before the test."""
     return {line.text for line in home.complaints()}
-
-
-def ours(states: States) -> dict[str, str]:
-    """States of the satellite's entities."""
-    return {entity: state["state"] for entity, state in states.items() if ".kitchen_" in entity}
-
-
-def is_here(states: States, expected: set[str]) -> bool:
-    """All of them, and none that is not available."""
-    found = ours(states)
-    return set(found) == expected and "unavailable" not in found.values()
-
-
-async def until_here(home: HomeAssistant, expected: set[str] | None = None, timeout_s: float = 30.0) -> States:
-    return await home.until(lambda states: is_here(states, expected or set(EXPECTED)), timeout_s)
 
 
 # --- the device -----------------------------------------------------------------------------------------------------
