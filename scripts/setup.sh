@@ -109,7 +109,7 @@ need_homeassistant() {
 }
 
 # fetch_python DIRECTORY: the Python that Home Assistant needs out of a newer Debian, with that Debian's C library,
-# unpacked into a directory. Nothing of the system is changed.
+# unpacked into a directory. Nothing of the system is changed. A mirror that was frozen some weeks ago will do.
 fetch_python() {
   local directory=$1 apt=$1/apt architecture package mirror
   architecture=$(dpkg --print-architecture) || return
@@ -122,6 +122,7 @@ fetch_python() {
   printf '%s\n' "Dir::Etc::sourcelist \"$apt/sources.list\";" \
     "Dir::Etc::sourceparts \"-\";" "Dir::State \"$apt\";" "Dir::State::status \"$apt/status\";" "Dir::Cache \"$apt/cache\";" \
     "APT::Architecture \"$architecture\";" "APT::Sandbox::User \"\";" "Debug::NoLocking \"true\";" \
+    "Acquire::Check-Valid-Until \"false\";" \
     "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";" >"$apt/apt.conf"
   APT_CONFIG=$apt/apt.conf apt-get -qq update &&
     APT_CONFIG=$apt/apt.conf apt-get -qq -y --no-install-recommends --download-only install \

@@ -125,7 +125,15 @@ def identity(config: Config, topics: Topics) -> Identity | None:
     prefix, satellite = config.mqtt.discovery_prefix, config.satellite
     if prefix is None:
         return None
-    return Identity(topics, satellite.name, satellite.area, __version__, prefix, config.mqtt.discovery)
+    return Identity(
+        topics=topics,
+        name=satellite.name,
+        area=satellite.area,
+        version=__version__,
+        prefix=prefix,
+        style=config.mqtt.discovery,
+        retains_texts=config.mqtt.retain_transcripts,
+    )
 
 
 def birth_delay_s() -> float:

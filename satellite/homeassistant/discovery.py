@@ -32,6 +32,8 @@ class Identity:
     version: str
     prefix: str
     style: Style
+    retains_texts: bool = False
+    """Whether transcripts and translations are retained too."""
 
     @property
     def node(self) -> str:
@@ -159,7 +161,7 @@ def _announced(identity: Identity, offer: Offer, found: Mapping[str, Component])
     topics = identity.topics
     texts = [topics.transcript, topics.utterance, *map(topics.translation, offer.targets)]
     standing = [topics.availability, topics.state, topics.problem, topics.health, topics.settings]
-    retained = (*standing, topics.usage, topics.cloud, *texts)
+    retained = (*standing, topics.usage, topics.cloud, *(texts if identity.retains_texts else ()))
     return Announced(identity.prefix, identity.style, identity.node, topics.root, platforms, retained)
 
 

@@ -134,6 +134,7 @@ def _conditions(topics: Topics) -> dict[str, Component]:
         "voice_activity": {
             "platform": "binary_sensor",
             "name": "Voice activity",
+            "icon": "mdi:waveform",
             "device_class": "occupancy",
             "state_topic": topics.state,
             "value_template": "{{ 'ON' if value == 'listening' else 'OFF' }}",

@@ -43,7 +43,8 @@ def spellings(secret: str) -> tuple[str, ...]:
 
 def told_aside(seen: Subscriber) -> str:
     """All that was published, but for what was said."""
-    aside = [one for one in seen.received if not one.topic.removeprefix(f"{BASE}/").startswith(SPOKEN_TOPICS)]
+    below = [one for one in seen.received if one.topic.startswith(f"{BASE}/")]
+    aside = [one for one in below if not one.topic.removeprefix(f"{BASE}/").startswith(SPOKEN_TOPICS)]
     assert {one.topic.rpartition("/")[2] for one in aside} >= {"health", "state", "problem", "session", "settings"}
     return "\n".join(f"{one.topic} {one.text}" for one in aside)
 

@@ -20,7 +20,9 @@ from satellite.homeassistant.entities import Offer
 from satellite.homeassistant.messages import Delivery, Message
 from satellite.homeassistant.topics import Topics
 
-IDENTITY = Identity(Topics("voice-satellite", "kitchen"), "Kitchen", "Kitchen", "1.2.3", "homeassistant", "device")
+IDENTITY = Identity(
+    Topics("voice-satellite", "kitchen"), "Kitchen", "Kitchen", "1.2.3", "homeassistant", "device", True
+)
 SINGLE = replace(IDENTITY, style="components")
 OFFER = Offer(("auto", "en"), ("de",), ("de", "fr"), translates=True, speaks=True)
 DEVICE_TOPIC = "homeassistant/device/voice_satellite_kitchen/config"
@@ -104,6 +106,12 @@ def test_a_language_that_is_gone_takes_its_sensor_and_its_text_with_it() -> None
     assert components["translation_it"]["name"] == "Italian translation"
     assert emptied(changed.steps[0]) == []
     assert emptied(changed.steps[1]) == ["voice-satellite/kitchen/translation/fr"]
+
+
+def test_what_was_never_retained_needs_no_clearing() -> None:
+    identity = replace(IDENTITY, retains_texts=False)
+    first = plan(identity, OFFER, None)
+    assert len(following(first, identity, replace(OFFER, targets=("de",))).steps) == 1
 
 
 def test_that_it_is_gone_is_said_until_it_comes_back() -> None:
