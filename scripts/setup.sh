@@ -87,25 +87,31 @@ install_livekit() {
 
 # A Home Assistant of its own, against which the tests of discovery run; without it they are skipped and say so.
 # HOMEASSISTANT names another one: a virtual environment with Home Assistant and HOMEASSISTANT_PACKAGES in it.
+# The newest needs Python 3.14. Debian 13 has 3.13, for which there is one of some months before.
 HOMEASSISTANT_VERSION=2026.11.0
 HOMEASSISTANT_PYTHON=3.14
+HOMEASSISTANT_SYSTEM_PYTHON=
+if "python$HOMEASSISTANT_PYTHON" -c 'import sys, venv; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null; then
+  HOMEASSISTANT_SYSTEM_PYTHON=python$HOMEASSISTANT_PYTHON
+elif "$PYTHON" -c 'import sys; sys.exit(not (3, 13, 2) <= sys.version_info < (3, 14))' 2>/dev/null; then
+  HOMEASSISTANT_SYSTEM_PYTHON=$PYTHON
+  HOMEASSISTANT_VERSION=2026.2.3
+fi
 HOMEASSISTANT_PYTHON_FROM=forky
 HOMEASSISTANT_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite
 HOMEASSISTANT_ENVIRONMENT=$HOMEASSISTANT_CACHE/homeassistant-$HOMEASSISTANT_VERSION
 # MQTT and the pages need the first two; without the others parts that always load would not, and the log would say so.
-HOMEASSISTANT_PACKAGES="paho-mqtt home-assistant-frontend hassil home-assistant-intents gazetteer-matcher
-  aiohasupervisor ha-ffmpeg infrared-protocols mutagen numpy PyTurboJPEG rf-protocols"
+HOMEASSISTANT_PACKAGES="paho-mqtt home-assistant-frontend hassil home-assistant-intents aiohasupervisor ha-ffmpeg mutagen numpy
+  PyTurboJPEG"
+[ "$HOMEASSISTANT_VERSION" = 2026.2.3 ] || HOMEASSISTANT_PACKAGES+=" gazetteer-matcher infrared-protocols rf-protocols"
 
 has_homeassistant() {
   [ -n "${HOMEASSISTANT:-}" ] || [ -f "$HOMEASSISTANT_ENVIRONMENT/.installed" ]
 }
 
-has_homeassistant_python() {
-  "python$HOMEASSISTANT_PYTHON" -c 'import sys, venv; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null
-}
-
 need_homeassistant() {
-  has_homeassistant || has_homeassistant_python || need_packages "lets Home Assistant's Python run here" patchelf
+  has_homeassistant || [ -n "$HOMEASSISTANT_SYSTEM_PYTHON" ] ||
+    need_packages "lets Home Assistant's Python run here" patchelf
 }
 
 # fetch_python DIRECTORY: the Python that Home Assistant needs out of a newer Debian, with that Debian's C library,
@@ -138,8 +144,8 @@ fetch_python() {
 
 # make_homeassistant WORK: the environment itself; what can be thrown away afterwards goes into WORK.
 make_homeassistant() {
-  local work=$1 python=python$HOMEASSISTANT_PYTHON own=$HOMEASSISTANT_CACHE/python$HOMEASSISTANT_PYTHON
-  if ! has_homeassistant_python; then
+  local work=$1 python=$HOMEASSISTANT_SYSTEM_PYTHON own=$HOMEASSISTANT_CACHE/python$HOMEASSISTANT_PYTHON
+  if [ -z "$python" ]; then
     python=$own/usr/bin/python$HOMEASSISTANT_PYTHON
     "$python" -c "" || { rm -rf "$own"; fetch_python "$own"; } || return
   fi

@@ -53,6 +53,7 @@ class Kitchen:
         common: dict[str, Any] = {"satellite": {"id": "kitchen", "area": "Kitchen"}}
         config = write_config(self.directory, self.service.base_url, self.port, **{**common, **quiet, **sections})
         with command(self.directory, "run", "-c", str(config)) as daemon:
+            daemon.wait_for("connected to the MQTT broker")
             yield daemon
             daemon.signal(signal.SIGTERM)
             assert daemon.wait(20) == 0, daemon.log[-3000:]

@@ -279,7 +279,9 @@ async def test_what_is_forgotten_leaves_nothing(known: set[str], home: HomeAssis
     await home.until(lambda states: ours(states) == {})
     assert await home.entities() == {}
     assert NODE not in await home.devices()
-    assert [line for line in home.complaints() if line.text not in known] == []
+    # some versions clear the announcement of a device that is gone themselves, and wonder then that it is empty
+    own = "No device components to cleanup"
+    assert [line for line in home.complaints() if line.text not in known and own not in line.text] == []
 
 
 async def test_entities_keep_their_names_from_one_style_of_discovery_to_the_other(
