@@ -268,6 +268,26 @@ async def test_any_text_is_whole_in_attributes_and_valid_as_a_state(
     assert [line for line in home.complaints() if line.text not in known] == []
 
 
+async def test_a_noise_changes_no_text(home: HomeAssistant, kitchen: Kitchen, home_broker: Broker) -> None:
+    topics = Topics("voice-satellite", "kitchen")
+    with kitchen.running():
+        await until_here(home)
+        await subscribed(home_broker, f"{BASE}/utterance")
+        async with subscriber(home_broker.port) as link:
+            for name, text in (("u1", "Hello."), ("u2", "")):
+                translations = (("de", "Hallo."),) if text else ()
+                record = UtteranceRecord(
+                    name, 1_790_000_000.0, 1_790_000_001.0, "en", text, translations, None, 0, 0.0, True, "silence"
+                )
+                message = payloads.utterance(topics, record, retain=False)
+                await link.send(message.topic, message.payload)
+        states = await home.until(lambda s: s["event.kitchen_utterance"]["attributes"].get("id") == "u2")
+        for sensor, text in (("transcript", "Hello."), ("translation_de", "Hallo.")):
+            state = states[f"sensor.kitchen_{sensor}"]
+            assert (state["state"], state["attributes"]["text"]) == (text, text)
+            assert state["attributes"]["utterance_id"] == "u1"
+
+
 # --- the end of it --------------------------------------------------------------------------------------------------
 
 
