@@ -146,6 +146,17 @@ def test_an_error_nested_as_deep_as_can_be_read_has_words_or_none() -> None:
     assert found == {ServiceError, Malformed}
 
 
+def test_an_error_that_is_too_deep_to_be_written_has_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some Pythons read deeper than they write, others do not: here is one that does."""
+
+    def too_deep(*_: object, **__: object) -> str:
+        raise RecursionError
+
+    nested = message("error", desc=[1])
+    monkeypatch.setattr(json, "dumps", too_deep)
+    assert decode(nested) == ServiceError("", "")
+
+
 @pytest.mark.parametrize(
     "data", ['{"es": {"current_queue_level_ms": 1}}', "{}", message("pipeline_timings"), message("tts_text")]
 )
