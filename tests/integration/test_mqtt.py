@@ -27,6 +27,7 @@ from tests.fakes.mqtt_link import (
     tentative,
 )
 from tests.fakes.relay import relay
+from tests.integration.test_voice_link import until
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +116,7 @@ async def test_close_flushes_says_offline_and_disconnects_in_order(broker: Broke
         await seen.until_text(TOPICS.availability, "offline")
         assert seen.received[-2].text == "19"
         assert seen.texts(TOPICS.availability) == ["online", "offline"]
-    assert "Client voice-satellite-kitchen disconnected." in broker.log
+    await until("the broker to note it", lambda: "Client voice-satellite-kitchen disconnected." in broker.log)
 
 
 async def test_close_in_the_middle_of_the_greeting_says_offline_once(broker: Broker) -> None:

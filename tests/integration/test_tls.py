@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,8 @@ class Authorities:
         return context
 
 
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+def openssl(directory: Path, *arguments: str, when: Sequence[str] = ()) -> None:
+    subprocess.run([*when, "openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 def make_authority(directory: Path, name: str) -> None:
@@ -64,9 +64,10 @@ def make_leaf(directory: Path, name: str, extensions: str, authority: str) -> No
     (directory / "names").write_text(
         f"{extensions}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n", encoding="utf-8"
     )
-    days = "-1" if name == "expired" else "2"
+    when = ("faketime", "3 days ago") if name == "expired" else ()
     signing = ("-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial", "-extfile", "names")
-    openssl(directory, "x509", "-req", "-in", "server.csr", *signing, "-days", days, "-out", f"{name}.pem")
+    made = ("x509", "-req", "-in", "server.csr", *signing, "-days", "2", "-out", f"{name}.pem")
+    openssl(directory, *made, when=when)
 
 
 @pytest.fixture(scope="module")
