@@ -1,9 +1,10 @@
 """Every encrypted connection verifies who answers: the service's two and the broker's, against every wrong answer."""
 
 import asyncio
+import os
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from satellite.backends.base import HttpFailed, HttpRequest, OpenSocket
 from satellite.errors import BrokerError
 from satellite.homeassistant.messages import Message
 from tests.fakes.link_peers import tcp_server
+from tests.fakes.wall_clock import WallClock
 
 SECRET = b"secret-that-must-not-be-sent"
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -50,8 +52,11 @@ class Authorities:
         return context
 
 
-def openssl(directory: Path, *arguments: str, when: Sequence[str] = ()) -> None:
-    subprocess.run([*when, "openssl", *arguments], cwd=directory, check=True, capture_output=True)
+def openssl(directory: Path, *arguments: str, days_ago: int = 0) -> None:
+    clock = WallClock(directory)
+    clock.set(-days_ago * 86_400)
+    environment = {**os.environ, **(clock.environment if days_ago else {})}
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, env=environment)
 
 
 def make_authority(directory: Path, name: str) -> None:
@@ -64,10 +69,9 @@ def make_leaf(directory: Path, name: str, extensions: str, authority: str) -> No
     (directory / "names").write_text(
         f"{extensions}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n", encoding="utf-8"
     )
-    when = ("faketime", "3 days ago") if name == "expired" else ()
     signing = ("-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial", "-extfile", "names")
     made = ("x509", "-req", "-in", "server.csr", *signing, "-days", "2", "-out", f"{name}.pem")
-    openssl(directory, *made, when=when)
+    openssl(directory, *made, days_ago=3 if name == "expired" else 0)
 
 
 @pytest.fixture(scope="module")
