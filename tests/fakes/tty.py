@@ -28,8 +28,9 @@ class Tty:
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         """`voice-satellite ARGUMENTS…` with this as its controlling terminal: keys pressed here reach it."""
+        # where the tests run in the background of a script, Ctrl-C is ignored, and that would be inherited
         return subprocess.Popen(
-            ["setsid", "--ctty", sys.executable, "-m", "satellite", *arguments],
+            ["env", "--default-signal=INT", "setsid", "--ctty", sys.executable, "-m", "satellite", *arguments],
             stdin=self.stream,
             stdout=self.stream,
             stderr=self.stream,
