@@ -47,7 +47,7 @@ script: !include scripts.yaml
 scene: !include scenes.yaml
 """
 LOG_LINE = re.compile(r"^[\d-]{10} [\d:.]{8,}(?:\+00:00)? ([A-Z]+) \(.*?\) \[([^]]*)\] (.*)$")
-NOT_INSTALLED = re.compile(r"libturbojpeg|Skipping pip installation|zlib_ng and isal")
+NOT_INSTALLED = re.compile(r"(?i:ffmpeg)|libturbojpeg|Skipping pip installation|zlib_ng and isal")
 """What the log says only because no more is installed than is needed."""
 
 
