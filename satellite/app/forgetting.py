@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from satellite.adapters.mqtt_connection import MqttConnection, ProtocolRefusedError, PublishRefusedError
 from satellite.app import parts
 from satellite.backends.registry import load as load_backend
-from satellite.config.model import Config
+from satellite.config.model import DISCOVERY_PREFIX, Config
 from satellite.errors import BrokerError, ErrorCategory
-from satellite.homeassistant.discovery import node_of
+from satellite.homeassistant.discovery import filter_of
 from satellite.homeassistant.messages import Message
 from satellite.homeassistant.topics import ONLINE, Topics
 
@@ -58,8 +58,9 @@ async def _forget(config: Config, satellite_id: str, *, is_version_5: bool) -> F
 
 
 def _filters(config: Config, topics: Topics) -> tuple[str, ...]:
-    prefix = config.mqtt.discovery_prefix or Config().mqtt.discovery_prefix
-    return f"{topics.root}/#", f"{prefix}/+/{node_of(topics)}/#"
+    # one whose discovery is switched off now may have been announced before
+    prefix = config.mqtt.discovery_prefix or DISCOVERY_PREFIX
+    return f"{topics.root}/#", filter_of(prefix, topics)
 
 
 async def _retained(connection: MqttConnection) -> dict[str, bytes]:

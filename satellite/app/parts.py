@@ -22,7 +22,7 @@ from satellite.core.gate import GateSettings, VadGate
 from satellite.core.section import Section, read
 from satellite.core.transcript import BookSettings
 from satellite.core.turn import TurnSettings
-from satellite.homeassistant.discovery import Identity
+from satellite.homeassistant.discovery import Identity, birth_topic
 from satellite.homeassistant.topics import Topics
 from satellite.ports import CaptureSource, Clock
 from satellite.runtime.listener import ListenerParts
@@ -115,7 +115,7 @@ def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
         password=mqtt.password.get_secret_value() if mqtt.password else None,
         client_id=mqtt.client_id,
         tls=TlsSettings(**msgspec.structs.asdict(mqtt.tls)) if mqtt.tls else None,
-        birth_topic=None if mqtt.discovery_prefix is None else f"{mqtt.discovery_prefix}/status",
+        birth_topic=None if mqtt.discovery_prefix is None else birth_topic(mqtt.discovery_prefix),
         targets_max=targets_max,
     )
 

@@ -18,6 +18,7 @@ from satellite.backends.vurbo.options import VurboOptions
 from satellite.core.section import Secret, Section, checked
 from satellite.errors import LocalMisuse
 
+DISCOVERY_PREFIX = "homeassistant"
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$"
 TOPIC_PATTERN = r"^[^/+#$\x00][^+#\x00]*$"
@@ -280,7 +281,7 @@ class Mqtt(Section, frozen=True):
     base_topic: Annotated[Topic, Meta(description="First part of every topic.")] = "voice-satellite"
     discovery_prefix: Annotated[
         Topic | None, Meta(description="Home Assistant's discovery prefix; null: no discovery.")
-    ] = "homeassistant"
+    ] = DISCOVERY_PREFIX
     discovery: Annotated[
         Literal["device", "components"],
         Meta(description="device: one message, for Home Assistant 2024.12 and newer; components: one for each entity."),

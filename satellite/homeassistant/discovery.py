@@ -43,7 +43,7 @@ class Identity:
     @property
     def filter(self) -> str:
         """All discovery topics of this satellite."""
-        return f"{self.prefix}/+/{self.node}/#"
+        return filter_of(self.prefix, self.topics)
 
     @property
     def trial_topic(self) -> str:
@@ -53,7 +53,7 @@ class Identity:
     @property
     def birth_topic(self) -> str:
         """Where Home Assistant says that it has started."""
-        return f"{self.prefix}/status"
+        return birth_topic(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,16 @@ class Plan:
 def node_of(topics: Topics) -> str:
     """The part of discovery topics and unique ids that is one satellite's own."""
     return f"voice_satellite_{topics.satellite_id}"
+
+
+def filter_of(prefix: str, topics: Topics) -> str:
+    """All discovery topics of one satellite."""
+    return f"{prefix}/+/{node_of(topics)}/#"
+
+
+def birth_topic(prefix: str) -> str:
+    """Where Home Assistant says that it has started."""
+    return f"{prefix}/status"
 
 
 def plan(identity: Identity, offer: Offer, before: Announced | None) -> Plan:

@@ -63,6 +63,18 @@ async def test_one_that_runs_is_told_of(tmp_path: Path, capsys: pytest.CaptureFi
     assert "kitchen is online and will publish again" in capsys.readouterr().err
 
 
+async def test_what_was_announced_is_forgotten_where_discovery_is_switched_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Broker(tmp_path / "broker") as broker:
+        async with subscriber(broker.port) as seen:
+            await seen.send(HAS, "{}", retain=True)
+        config = written(tmp_path, broker.port)
+        config.write_text(config.read_text().replace("mqtt: {", "mqtt: {discovery_prefix: null, "))
+        assert await asyncio.to_thread(main, ["forget", "-c", str(config)]) == 0
+    assert capsys.readouterr().out == f"{HAS}\n1 topics cleared\n"
+
+
 def test_without_a_broker_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forget", "-c", str(written(tmp_path, 9))]) == 1
     assert "the MQTT broker at 127.0.0.1:9" in capsys.readouterr().err
