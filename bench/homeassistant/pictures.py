@@ -13,13 +13,10 @@ from pathlib import Path
 import yaml
 
 from bench.homeassistant.screenshots import Look, home_pages
-from satellite.core.transcript import UtteranceRecord
-from satellite.homeassistant import payloads
-from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, subscriber
 from tests.fakes.daemon import emulator
 from tests.fakes.homeassistant import HomeAssistant, home_assistant, subscribed
-from tests.fakes.kitchen import BASE, NODE, Kitchen, until_here
+from tests.fakes.kitchen import BASE, NODE, Kitchen, until_here, utterance
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "config" / "home-assistant"
 SAID = ("Good morning, the kitchen light is on.", "Guten Morgen, das Küchenlicht ist an.")
@@ -50,10 +47,7 @@ async def _heard(home: HomeAssistant, broker: Broker) -> None:
     """One utterance, with a translation that people can read."""
     await subscribed(broker, f"{BASE}/utterance")
     text, translation = SAID
-    record = UtteranceRecord(
-        "u1", 1_790_000_000.0, 1_790_000_002.4, "en", text, (("de", translation),), "de", 2710, 0.0, True, "silence"
-    )
-    message = payloads.utterance(Topics("voice-satellite", "kitchen"), record, retain=False)
+    message = utterance(text, translation)
     async with subscriber(broker.port) as link:
         await link.send(message.topic, message.payload)
     await home.until_state("sensor.kitchen_transcript", text)

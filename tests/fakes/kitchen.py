@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from satellite.core.transcript import UtteranceRecord
+from satellite.homeassistant import payloads
+from satellite.homeassistant.messages import Message
+from satellite.homeassistant.topics import Topics
 from tests.fakes.daemon import Daemon, Emulator, command, write_config
 from tests.fakes.homeassistant import HomeAssistant
 from tests.fakes.homeassistant_api import States
 
-BASE = "voice-satellite/kitchen"
+TOPICS = Topics("voice-satellite", "kitchen")
+BASE = TOPICS.root
 NODE = "voice_satellite_kitchen"
 EXPECTED: dict[str, dict[str, str]] = {
     "sensor.kitchen_transcript": {},
@@ -72,3 +77,12 @@ def is_here(states: States, expected: set[str]) -> bool:
 
 async def until_here(home: HomeAssistant, expected: set[str] | None = None, timeout_s: float = 30.0) -> States:
     return await home.until(lambda states: is_here(states, expected or set(EXPECTED)), timeout_s)
+
+
+def utterance(text: str, translation: str | None = None, name: str = "u1") -> Message:
+    """An utterance as the satellite publishes it, with its German translation."""
+    translations = () if translation is None else (("de", translation),)
+    record = UtteranceRecord(
+        name, 1_790_000_000.0, 1_790_000_002.4, "en", text, translations, None, 0, 0.0, True, "silence"
+    )
+    return payloads.utterance(TOPICS, record, retain=False)

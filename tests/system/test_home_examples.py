@@ -10,15 +10,13 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from satellite.core.transcript import UtteranceRecord
 from satellite.homeassistant import payloads
 from satellite.homeassistant.payloads import ProblemNote
-from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, subscriber
 from tests.fakes.daemon import Daemon, emulator
 from tests.fakes.homeassistant import HomeAssistant, home_assistant, subscribed
 from tests.fakes.homeassistant_api import automation_named
-from tests.fakes.kitchen import BASE, Kitchen, until_here
+from tests.fakes.kitchen import BASE, TOPICS, Kitchen, until_here, utterance
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +26,6 @@ pytestmark = [
 ]
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "home-assistant"
-TOPICS = Topics("voice-satellite", "kitchen")
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +58,7 @@ async def home(
 
 async def heard(broker: Broker, text: str, translation: str) -> None:
     """An utterance, as the satellite publishes it."""
-    record = UtteranceRecord(
-        "u1", 1_790_000_000.0, 1_790_000_009.0, "en", text, (("de", translation),), None, 0, 0.0, True, "silence"
-    )
-    message = payloads.utterance(TOPICS, record, retain=False)
+    message = utterance(text, translation)
     async with subscriber(broker.port) as link:
         await link.send(message.topic, message.payload)
 

@@ -8,14 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from satellite.core.transcript import UtteranceRecord
-from satellite.homeassistant import payloads
-from satellite.homeassistant.topics import Topics
 from tests.fakes.broker import Broker, subscriber
 from tests.fakes.daemon import DATA, Emulator, command, emulator
 from tests.fakes.homeassistant import HomeAssistant, home_assistant, subscribed
 from tests.fakes.homeassistant_api import Json
-from tests.fakes.kitchen import BASE, EXPECTED, NODE, Kitchen, ours, until_here
+from tests.fakes.kitchen import BASE, EXPECTED, NODE, Kitchen, ours, until_here, utterance
 
 pytestmark = [
     pytest.mark.slow,
@@ -244,10 +241,7 @@ TEXTS = [
 async def test_any_text_is_whole_in_attributes_and_valid_as_a_state(
     known: set[str], home: HomeAssistant, kitchen: Kitchen, home_broker: Broker, text: str
 ) -> None:
-    record = UtteranceRecord(
-        "u1", 1_790_000_000.0, 1_790_000_009.0, "en", text, (("de", text[::-1]),), None, 0, 0.0, True, "end"
-    )
-    message = payloads.utterance(Topics("voice-satellite", "kitchen"), record, retain=False)
+    message = utterance(text, text[::-1])
     with kitchen.running():
         await until_here(home)
         await subscribed(home_broker, f"{BASE}/utterance")
@@ -269,17 +263,12 @@ async def test_any_text_is_whole_in_attributes_and_valid_as_a_state(
 
 
 async def test_a_noise_changes_no_text(home: HomeAssistant, kitchen: Kitchen, home_broker: Broker) -> None:
-    topics = Topics("voice-satellite", "kitchen")
     with kitchen.running():
         await until_here(home)
         await subscribed(home_broker, f"{BASE}/utterance")
         async with subscriber(home_broker.port) as link:
             for name, text in (("u1", "Hello."), ("u2", "")):
-                translations = (("de", "Hallo."),) if text else ()
-                record = UtteranceRecord(
-                    name, 1_790_000_000.0, 1_790_000_001.0, "en", text, translations, None, 0, 0.0, True, "silence"
-                )
-                message = payloads.utterance(topics, record, retain=False)
+                message = utterance(text, "Hallo." if text else None, name)
                 await link.send(message.topic, message.payload)
         states = await home.until(lambda s: s["event.kitchen_utterance"]["attributes"].get("id") == "u2")
         for sensor, text in (("transcript", "Hello."), ("translation_de", "Hallo.")):
