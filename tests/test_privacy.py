@@ -252,6 +252,7 @@ LISTENS = re.compile(
     r"\.listen\(|start_server|create_server|start_unix_server|create_datagram_endpoint|\.bind\(|HTTPServer|\bserve\("
 )
 LISTENERS = {
+    "adapters/metrics.py": "figures for Prometheus where they are enabled, on loopback unless told otherwise",
     "adapters/mosquitto.py": "finds a free port for the demo's broker and lets go of it",
 }
 """Besides the emulated service, which `demo` and `emulator` start on loopback."""

@@ -49,6 +49,26 @@ class Standing:
         self.usage: Callable[[], tuple[str, float]] | None = None
         """Today, and the seconds streamed on it."""
 
+    @property
+    def state(self) -> State:
+        """What the satellite does now."""
+        return self._state
+
+    @property
+    def link(self) -> Link:
+        """How the link to the voice service stands."""
+        return self._cloud
+
+    @property
+    def is_muted(self) -> bool:
+        """The microphone is closed by command, whatever weightier state is told."""
+        return "muted" in self._conditions
+
+    @property
+    def problems(self) -> frozenset[ProblemCode]:
+        """Everything that is wrong, not only the most serious."""
+        return frozenset(self._problems)
+
     def republish(self) -> None:
         """Tell a broker that has just come (back) all that holds."""
         self._publisher.publish(payloads.state(self._topics, self._state))
