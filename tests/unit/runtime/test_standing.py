@@ -194,7 +194,12 @@ async def test_the_log_is_told_of_lost_audio_once_until_it_is_over(caplog: pytes
 async def test_what_holds_can_be_looked_at() -> None:
     play = Play()
     standing = play.standing
-    assert (standing.state, standing.link, standing.problems, standing.is_muted) == ("starting", "idle", frozenset(), False)
+    assert (standing.state, standing.link, standing.problems, standing.is_muted) == (
+        "starting",
+        "idle",
+        frozenset(),
+        False,
+    )
     standing.problem("auth", "no", None)
     standing.problem("speaker", "no", None)
     standing.cloud("lost")
