@@ -1,6 +1,7 @@
 """Alert rules and dashboard look at figures that there are, and are sound to Prometheus' own tool."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -11,12 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from satellite.core.exposition import exposition
 from satellite.homeassistant.bodies import Link, ProblemCode
 from satellite.homeassistant.metrics import families
+from satellite.homeassistant.payloads import health
+from satellite.homeassistant.topics import Topics
 from tests.fakes.promtool import RULES, dashboard, metrics_in, promtool, queries, rules
 from tests.tree import ROOT
 from tests.unit.homeassistant.test_metrics import DAY, FIGURES, IDENTITY, PRESENT
 
 PAGE = exposition(families(IDENTITY, PRESENT, FIGURES, DAY))
-SERVED = {sample.name for metric in text_string_to_metric_families(PAGE) for sample in metric.samples} | {"up"}
+METRICS = list(text_string_to_metric_families(PAGE))
+SERVED = {sample.name for metric in METRICS for sample in metric.samples} | {"up"}
+HEALTH = json.loads(health(Topics("voice-satellite", "kitchen"), FIGURES).payload)
 LABELS = {"code": set(get_args(ProblemCode)), "link": set(get_args(Link)), "quantile": {"0.95"}}
 
 
@@ -102,3 +107,12 @@ def test_the_scrape_example_asks_at_the_port_that_is_served() -> None:
     assert job["job_name"] == "voice-satellite", "rules name the job"
     targets = [target for entry in job["static_configs"] for target in entry["targets"]]
     assert {target.rpartition(":")[2] for target in targets} == {"9780"}
+
+
+def test_what_an_exporter_makes_of_health_is_called_as_it_is_here() -> None:
+    path = ROOT / "config" / "prometheus" / "mqtt-exporter.yaml"
+    types = {sample.name: metric.type for metric in METRICS for sample in metric.samples}
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["metrics"]:
+        assert entry["mqtt_name"] in HEALTH
+        assert types[entry["prom_name"]] == entry["type"]
+        assert ("mqtt_value_scale" in entry) == entry["mqtt_name"].endswith("_ms")
