@@ -109,6 +109,14 @@ def test_the_scrape_example_asks_at_the_port_that_is_served() -> None:
     assert {target.rpartition(":")[2] for target in targets} == {"9780"}
 
 
+def test_the_page_for_operators_names_all_figures_and_all_alerts() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| (gauge|counter|summary) \|", page, re.MULTILINE))
+    assert told == dict(re.findall(r"^# TYPE (\w+) (\w+)$", PAGE, re.MULTILINE))
+    waits = dict(re.findall(r"^\| (VoiceSatellite\w+) \|.*\| (\d+) (?:min|h) \|$", page, re.MULTILINE))
+    assert waits == {rule["alert"]: rule["for"].rstrip("mh") for rule in rules()}
+
+
 def test_what_an_exporter_makes_of_health_is_called_as_it_is_here() -> None:
     path = ROOT / "config" / "prometheus" / "mqtt-exporter.yaml"
     types = {sample.name: metric.type for metric in METRICS for sample in metric.samples}
