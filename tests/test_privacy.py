@@ -33,7 +33,7 @@ NUMBERS = "dioxXeEfFgG"
 FIT = {
     "adapters/link.py: answer.detail": "httpcall.describe tells no address, header or word of the peer",
     "adapters/link.py: why": "ours; the peer's own words are left to the session, which takes secrets out",
-    "adapters/metrics.py: error.strerror": "the system's words, with our own address",
+    "adapters/metrics.py: why": "the system's words, with our own address",
     "adapters/mqtt.py: refused": "a sentence of ours",
     "adapters/mqtt.py: *(self._client_id, topic)": "a topic of our own",
     "adapters/mqtt.py: topic": "printable and cut",

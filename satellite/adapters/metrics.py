@@ -48,7 +48,8 @@ class MetricsServer:
                 )
             except OSError as error:
                 if not is_told:
-                    log.warning("metrics: nobody can read them: %s; trying again until it works", error.strerror)
+                    why = error.strerror or "metrics.host is no address of this machine"
+                    log.warning("metrics: nobody can read them: %s; trying again until it works", why)
                     is_told = True
                 await asyncio.sleep(RETRY_S)
             else:
