@@ -85,6 +85,23 @@ install_livekit() {
   rm -rf "$work"
 }
 
+# install_promtool: the judge of alert rules and dashboards, out of Debian's package, of which nothing is installed.
+install_promtool() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite work
+  [ -n "${PROMTOOL:-}" ] || command -v promtool >/dev/null || [ -x "$cache/promtool" ] && return
+  echo "Fetching promtool for the tests of alert rules (once, a download of 19 MB) ..."
+  mkdir -p "$cache"
+  work=$(mktemp -d -p "$cache")
+  if (cd "$work" && apt-get download -qq -o APT::Sandbox::User= prometheus && dpkg-deb -x prometheus_*.deb .) \
+    >"$work/log" 2>&1; then
+    mv "$work/usr/bin/promtool" "$cache/promtool"
+  else
+    tail -n 3 "$work/log" >&2
+    echo "promtool could not be fetched: the tests of alert rules are skipped"
+  fi
+  rm -rf "$work"
+}
+
 # A Home Assistant of its own, against which the tests of discovery run; without it they are skipped and say so.
 # HOMEASSISTANT names another one: a virtual environment with Home Assistant and HOMEASSISTANT_PACKAGES in it.
 # The newest needs Python 3.14. Debian 13 has 3.13, for which there is one of some months before.

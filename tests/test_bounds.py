@@ -31,6 +31,7 @@ BOUNDED = {
     "adapters/dispatcher.py: Dispatcher._timers": "one for each of its three call-backs",
     "adapters/fair_queue.py: FairQueue._messages": "its room: the oldest of the most crowded topic goes",
     "adapters/link.py: _Requests._tasks": "a session has one request at a time, and one at its end",
+    "adapters/metrics.py: MetricsServer._open": "CONNECTIONS_MAX",
     "adapters/outbox.py: Outbox._concluded": "Bounds.concluded and concluded_bytes, with what is withheld",
     "adapters/outbox.py: Outbox._latest": "Bounds.latest",
     "adapters/outbox.py: Outbox._prompt": "what is in _latest and _transient",
