@@ -117,10 +117,8 @@ class Watch:
             self.trouble, self._has_looked = None, True
             self._fleet.begin()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._hear(connection))
-                await self._subscribe(connection)
-                self.is_whole = True
-                self._news.set()
+                group.create_task(self._subscribe(connection))
+                await self._hear(connection)
         finally:
             await _closed(connection)
 
@@ -148,6 +146,8 @@ class Watch:
             detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
             raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
         await self._settled(QUIET_S)
+        self.is_whole = True
+        self._news.set()
 
     async def _settled(self, quiet_s: float) -> None:
         """Return when nothing that was retained has come for so long."""

@@ -138,7 +138,7 @@ class Table:
         rest = self.rows[len(shown) :]
         if rest:
             body.append(fit(_others(rest), width))
-        return [*head, *body]
+        return [*head, *body][:height]
 
     def _sums(self) -> Iterator[str]:
         conditions = Counter(row.condition for row in self.everything)

@@ -46,6 +46,7 @@ class Onlooker:
         self._place = Place(parts.broker_settings(mqtt), self._clock)
         self._fleet = Fleet(mqtt.base_topic, wishes.only, mqtt.discovery_prefix if wishes.names else None)
         self._watch = Watch(self._place, self._fleet)
+        self._rows: list[Row] = []
 
     async def run(self) -> int:
         """The exit code; 128 more than its number when a signal ended it. Raises BrokerError."""
@@ -112,8 +113,10 @@ class Onlooker:
     # --- what is shown -------------------------------------------------------------------------------------------
 
     def _table(self) -> Table:
-        everything = self._fleet.rows(self._place.now())
-        return Table(self._chosen(everything), everything, self._notes())
+        """What is half told is not judged: until all of it has come, what was shown before stays."""
+        if self._watch.is_whole:
+            self._rows = self._fleet.rows(self._place.now())
+        return Table(self._chosen(self._rows), self._rows, self._notes())
 
     def _chosen(self, rows: Sequence[Row]) -> list[Row]:
         """Those asked for, in the order asked for."""
@@ -123,6 +126,8 @@ class Onlooker:
 
     def _notes(self) -> list[str]:
         notes = []
+        if self._watch.trouble is None and not self._watch.is_whole:
+            notes.append(f"looking at {self._place.settings.where}")
         if self._watch.trouble is not None:
             notes.append(f"{self._watch.trouble}; trying again")
         if self._watch.hidden:
