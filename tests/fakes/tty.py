@@ -70,13 +70,14 @@ class Tty:
         """As if its window was drawn larger or smaller."""
         fcntl.ioctl(self._controller, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def page(self) -> list[str]:
-        """What a page that is redrawn in place shows at the moment, without styles; empty when it was left."""
+    def page(self, *, is_styled: bool = False) -> list[str]:
+        """What a page that is redrawn in place shows at the moment; empty when it was left."""
         written = self.read()
         lines: dict[int, str] = {}
         for control, row, text in PAGE.findall(written[written.rfind("\x1b[?1049h") :]):
             if row:
-                lines[int(row)] = STYLE.sub("", text).removesuffix("\x1b[K")
+                line = text.removesuffix("\x1b[K")
+                lines[int(row)] = line if is_styled else STYLE.sub("", line)
             elif control in ("\x1b[2J", "\x1b[?1049l"):
                 lines.clear()
         return [lines.get(row, "") for row in range(1, max(lines, default=0) + 1)]
