@@ -29,6 +29,7 @@ from pathlib import Path
 import aiomqtt
 
 from bench.doubles import Double, Pace, Use, use_of
+from satellite.adapters.mqtt_connection import raise_if_cancelled
 from satellite.app import parts
 from satellite.cli.fleet_table import Table
 from satellite.cli.terminal import Terminal
@@ -44,7 +45,7 @@ from tests.fakes.tty import Tty, tty
 
 ARRIVALS_PER_S = 50.0
 FILES_FOR_EACH = 4
-"""A connection, and the two ends of what wakes its library; one for the broker."""
+"""A connection, and what its library may open beside it."""
 PATIENCE_S = 240.0
 QUIET_S = 2.0
 """After so long without a retained message there is no more."""
@@ -116,6 +117,7 @@ class Crowd:
                 async with self._client(double) as client:
                     backoff.connected(time.monotonic())
                     await self._speak(double, client, chance)
+            raise_if_cancelled()
             self.connected.discard(double.topics.satellite_id)
             await asyncio.sleep(backoff.lost(ErrorCategory.CONNECTIVITY, time.monotonic()).delay_s)
 

@@ -25,6 +25,8 @@ class Tty:
 
     def __init__(self, controller: int, stream: TextIO) -> None:
         self._controller = controller
+        self._poll = select.poll()  # `select` knows no descriptor beyond 1023
+        self._poll.register(controller, select.POLLIN)
         self.stream = stream
         self.written = ""
 
@@ -62,7 +64,7 @@ class Tty:
     def read(self) -> str:
         """Everything written so far, control sequences and all; line ends as Python writes them."""
         self.stream.flush()
-        while select.select([self._controller], [], [], 0)[0]:
+        while self._poll.poll(0):
             self.written += os.read(self._controller, 65_536).decode()
         return self.written.replace("\r\n", "\n")
 
