@@ -1,126 +1,139 @@
-"""Alert rules and dashboard look at figures that there are, and are sound to Prometheus' own tool."""
+"""`fleet --wait`, which a deployment trusts: what is proof that a satellite works, and what is none."""
 
-import itertools
-import json
-import re
+import asyncio
+import signal
 from pathlib import Path
-from typing import get_args
 
-import yaml
-from prometheus_client.parser import text_string_to_metric_families
+import pytest
 
-from satellite.core.exposition import exposition
-from satellite.homeassistant.bodies import Link, ProblemCode
-from satellite.homeassistant.metrics import families
-from satellite.homeassistant.payloads import health
-from satellite.homeassistant.topics import Topics
-from tests.fakes.promtool import RULES, dashboard, metrics_in, promtool, queries, rules
-from tests.tree import ROOT
-from tests.unit.homeassistant.test_metrics import DAY, FIGURES, IDENTITY, PRESENT
-
-PAGE = exposition(families(IDENTITY, PRESENT, FIGURES, DAY))
-METRICS = list(text_string_to_metric_families(PAGE))
-SERVED = {sample.name for metric in METRICS for sample in metric.samples} | {"up"}
-HEALTH = json.loads(health(Topics("voice-satellite", "kitchen"), FIGURES).payload)
-LABELS = {"code": set(get_args(ProblemCode)), "link": set(get_args(Link)), "quantile": {"0.95"}}
+from tests.fakes.broker import Broker, Subscriber
+from tests.fakes.daemon import command
+from tests.fakes.onlooking import BASE, at, fleet, say, voices
+from tests.fakes.sightings import health
 
 
-def asked() -> list[str]:
-    """All queries, of rules and of panels."""
-    return [rule["expr"] for rule in rules()] + [query for _, query in queries()]
+async def speaking(link: Subscriber, after_s: float, **changes: str | bytes) -> None:
+    """The kitchen speaks in a while."""
+    await asyncio.sleep(after_s)
+    await say(link, "kitchen", **changes)
 
 
-def test_only_figures_that_are_served_are_asked_for() -> None:
-    names = set().union(*(metrics_in(query) for query in asked()))
-    assert len(names) > 15
-    assert names <= SERVED
+async def test_a_health_that_is_told_while_we_wait_ends_the_wait(broker: Broker) -> None:
+    async with voices(broker.port) as link, asyncio.TaskGroup() as group:
+        await say(link, "kitchen")
+        group.create_task(speaking(link, 3.0, health=health(uptime_s=99.0)))
+        ran = await fleet(*at(broker), "--only", "kitchen", "--wait", "30", "--json")
+        assert ran.code == 0
+    assert (ran.told["unready"], ran.told["satellites"][0]["id"]) == ({}, "kitchen")
+    assert ran.told["waited_s"] < 25
 
 
-def test_only_codes_and_states_that_there_are_are_asked_for() -> None:
-    matched = [match for query in asked() for match in re.findall(r'(\w+)=~?"([^"]*)"', query)]
-    assert {label for label, _ in matched} == {*LABELS, "job", "site", "satellite"}
-    wrong = [match for match in matched if match[0] in LABELS and not set(match[1].split("|")) <= LABELS[match[0]]]
-    assert wrong == []
+async def test_what_is_retained_is_no_proof(broker: Broker) -> None:
+    async with voices(broker.port) as link:
+        await say(link, "kitchen")
+    ran = await fleet(*at(broker), "--only", "kitchen", "--wait", "3")
+    assert ran.code == 1
+    assert ran.out == "kitchen: has not told of its health since we look\n"
 
 
-def test_every_problem_rings_somewhere() -> None:
-    """But lost audio and the daily limit, which have figures of their own."""
-    codes = set(re.findall(r"\w+", " ".join(re.findall(r'code=~"([^"]*)"', " ".join(map(str, rules()))))))
-    assert codes == set(get_args(ProblemCode)) - {"audio_lost", "daily_limit"}
+async def test_the_version_is_that_of_the_new_program(broker: Broker) -> None:
+    async with voices(broker.port) as link, asyncio.TaskGroup() as group:
+        await say(link, "kitchen")
+        group.create_task(speaking(link, 2.0, health=health(uptime_s=99.0)))
+        group.create_task(speaking(link, 5.0, health=health(uptime_s=2.0, version="0.2.0")))
+        wait = ("--only", "kitchen", "--expect-version", "0.2.0", "--wait")
+        ran = await fleet(*at(broker), *wait, "30")
+        assert ran.code == 0
+        assert ran.out == "kitchen: well, runs 0.2.0\n"
+        group.create_task(speaking(link, 2.0, health=health(uptime_s=130.0)))
+        ran = await fleet(*at(broker), *wait, "5")
+        assert ran.code == 1
+        assert ran.out == "kitchen: runs 0.1.0, not 0.2.0\n"
 
 
-def test_every_alert_says_what_to_do_and_has_its_own_test() -> None:
-    tests = yaml.safe_load((RULES.parent / "voice-satellite.tests.yml").read_text(encoding="utf-8"))["tests"]
-    cases = [case for test in tests for case in test["alert_rule_test"]]
-    for rule in rules():
-        assert rule["for"]
-        assert rule["labels"]["severity"] in ("critical", "warning", "info")
-        assert len(rule["annotations"]["mend"]) > 50
-        outcomes = {bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]}
-        assert outcomes == {True, False}, rule["alert"]
+async def test_the_program_of_before_a_restart_does_not_count(broker: Broker) -> None:
+    async with voices(broker.port) as link, asyncio.TaskGroup() as group:
+        await say(link, "kitchen")
+        for number in range(8):
+            group.create_task(speaking(link, 1.0 + number, health=health(uptime_s=9_000.0 + number)))
+        group.create_task(speaking(link, 9.0, health=health(uptime_s=1.0)))
+        arguments = (*at(broker), "--only", "kitchen", "--started-within", "0", "--wait")
+        ran = await fleet(*arguments, "5")
+        assert ran.code == 1
+        assert ran.out == "kitchen: still runs the program of before\n"
+        ran = await fleet(*arguments, "20")
+        assert ran.code == 0
 
 
-def test_promtool_finds_the_page_sound() -> None:
-    assert promtool("check", "metrics", given=PAGE) == ""
+async def test_a_restart_while_we_wait_begins_the_proof_anew(broker: Broker) -> None:
+    async with voices(broker.port) as link, asyncio.TaskGroup() as group:
+        await say(link, "kitchen")
+        await say(link, "study")
+
+        async def course() -> None:
+            await asyncio.sleep(3)
+            await link.send(f"{BASE}/kitchen/health", health(uptime_s=99.0), retain=True)
+            await link.send(f"{BASE}/kitchen/availability", "offline", retain=True)
+            await link.send(f"{BASE}/kitchen/availability", "online", retain=True)
+            await link.send(f"{BASE}/study/health", health(uptime_s=99.0), retain=True)
+
+        group.create_task(course())
+        ran = await fleet(*at(broker), "--wait", "6")
+        assert ran.code == 1
+        assert ran.out == "kitchen: has not told of its health since we look\nstudy: well, runs 0.1.0\n"
 
 
-def test_promtool_finds_the_rules_sound_and_sees_them_ring() -> None:
-    assert "SUCCESS" in promtool("check", "config", str(RULES.parent / "prometheus.yml"))
-    assert "SUCCESS" in promtool("test", "rules", str(RULES.parent / "voice-satellite.tests.yml"))
+async def test_one_that_is_missing_is_waited_for(broker: Broker) -> None:
+    ran = await fleet(*at(broker), "--only", "kitchen", "--wait", "2")
+    assert ran.code == 1
+    assert ran.out == "kitchen: no satellite of this id has said anything at this broker\n"
+    ran = await fleet(*at(broker), "--wait", "2")
+    assert ran.code == 1
+    assert "no satellite at" in ran.err
+    async with voices(broker.port) as link, asyncio.TaskGroup() as group:
+        group.create_task(speaking(link, 3.0))
+        ran = await fleet(*at(broker), "--only", "kitchen", "--wait", "30")
+        assert ran.code == 0
 
 
-def test_promtool_understands_every_panel(tmp_path: Path) -> None:
-    recorded = [{"record": f"panel:{number}", "expr": query} for number, (_, query) in enumerate(queries())]
-    made = tmp_path / "panels.yml"
-    made.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
-    assert f"{len(recorded)} rules found" in promtool("check", "rules", str(made))
+async def test_a_broker_that_comes_back_is_looked_at_again(broker: Broker) -> None:
+    async with asyncio.TaskGroup() as group:
+
+        async def course() -> None:
+            await asyncio.sleep(3)
+            await asyncio.to_thread(broker.restart)
+            async with voices(broker.port) as link:
+                for number in range(20):
+                    await say(link, "kitchen", health=health(uptime_s=90.0 + number))
+                    await asyncio.sleep(1)
+
+        task = group.create_task(course())
+        ran = await fleet(*at(broker), "--only", "kitchen", "--wait", "30")
+        assert ran.code == 0
+        task.cancel()
 
 
-def test_panels_do_not_cover_each_other_and_have_ids_of_their_own() -> None:
-    panels = dashboard()["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    taken = [
-        (panel["title"], cell)
-        for panel in panels
-        for cell in itertools.product(
-            range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"]),
-            range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"]),
-        )
-    ]
-    assert len({cell for _, cell in taken}) == len(taken)
-    assert max(x for _, (x, _) in taken) < 24, "Grafana has 24 columns"
+# --- the whole --------------------------------------------------------------------------------------------------------
 
 
-def test_every_panel_asks_the_chosen_source() -> None:
-    """No uid of somebody's own Prometheus: an import asks for one."""
-    chosen = {"type": "prometheus", "uid": "${datasource}"}
-    for panel in dashboard()["panels"]:
-        assert panel["datasource"] == chosen
-        assert [target["datasource"] for target in panel["targets"]] == [chosen] * len(panel["targets"])
-        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
-    assert [variable["name"] for variable in dashboard()["templating"]["list"]] == ["datasource", "site", "satellite"]
-
-
-def test_the_scrape_example_asks_at_the_port_that_is_served() -> None:
-    example = yaml.safe_load((ROOT / "config" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
-    (job,) = example["scrape_configs"]
-    assert job["job_name"] == "voice-satellite", "rules name the job"
-    targets = [target for entry in job["static_configs"] for target in entry["targets"]]
-    assert {target.rpartition(":")[2] for target in targets} == {"9780"}
-
-
-def test_the_page_for_operators_names_all_figures_and_all_alerts() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `(\w+)` \| (gauge|counter|summary) \|", page, re.MULTILINE))
-    assert told == dict(re.findall(r"^# TYPE (\w+) (\w+)$", PAGE, re.MULTILINE))
-    waits = dict(re.findall(r"^\| (VoiceSatellite\w+) \|.*\| (\d+) (?:min|h) \|$", page, re.MULTILINE))
-    assert waits == {rule["alert"]: rule["for"].rstrip("mh") for rule in rules()}
-
-
-def test_what_an_exporter_makes_of_health_is_called_as_it_is_here() -> None:
-    path = ROOT / "config" / "prometheus" / "mqtt-exporter.yaml"
-    types = {sample.name: metric.type for metric in METRICS for sample in metric.samples}
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["metrics"]:
-        assert entry["mqtt_name"] in HEALTH
-        assert types[entry["prom_name"]] == entry["type"]
-        assert ("mqtt_value_scale" in entry) == entry["mqtt_name"].endswith("_ms")
+@pytest.mark.slow
+async def test_the_real_daemon_is_seen_and_waited_for(broker: Broker, tmp_path: Path) -> None:
+    config = tmp_path / "kitchen.yaml"
+    config.write_text(
+        "satellite: {id: kitchen, name: The kitchen, area: Home}\nvoice: {backend: loopback, target_languages: [de]}\n"
+        f"audio: {{input: {{device: 'null'}}, output: {{device: 'null'}}}}\nmqtt: {{port: {broker.port}}}\n"
+    )
+    with command(tmp_path, "run", "-c", str(config)) as daemon:
+        wait = (*at(broker), "--only", "kitchen", "--started-within", "60", "--wait", "38", "--json", "--names")
+        ran = await fleet(*wait)
+        assert ran.code == 0
+        (row,) = ran.told["satellites"]
+        assert (row["name"], row["area"], row["state"], row["cloud"]) == ("The kitchen", "Home", "idle", "idle")
+        assert row["health_age_s"] < 5
+        ran = await fleet("-c", str(config))
+        assert ran.code == 0
+        daemon.signal(signal.SIGTERM)
+        await asyncio.to_thread(daemon.wait)
+    ran = await fleet("-c", str(config), "--json")
+    assert ran.code == 1
+    assert ran.told["sums"]["problems"] == {"offline": 1}
