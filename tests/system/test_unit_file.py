@@ -24,7 +24,7 @@ def installed(tmp_path: Path) -> Path:
     """The unit with a program that is there: `verify` looks for it."""
     text = UNIT.read_text(encoding="utf-8")
     path = tmp_path / UNIT.name
-    path.write_text(text.replace("/opt/voice-satellite/bin/voice-satellite", sys.executable), encoding="utf-8")
+    path.write_text(text.replace("/opt/voice-satellite/current/bin/voice-satellite", sys.executable), encoding="utf-8")
     return path
 
 
