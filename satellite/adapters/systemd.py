@@ -1,13 +1,21 @@
 """What the service manager is told (sd_notify(3)), over systemd-python or a datagram of our own."""
 
+import errno
 import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
 
+from satellite.adapters.clock import SystemClock
+from satellite.homeassistant.commands import printable
+
 log = logging.getLogger(__name__)
 
 USEC_PER_S = 1_000_000
+STEP_S = 60
+"""Each step of the start-up may take so long: a slow card is waited for, and one that hangs is not."""
+STATUS_CHARACTERS_MAX = 300
+"""One line, as `systemctl status` shows it."""
 
 Send = Callable[[str], None]
 
@@ -18,14 +26,38 @@ class SystemdNotifier:
     def __init__(self, send: Send | None, watchdog_interval_s: float | None) -> None:
         self._send = send
         self._watchdog_interval_s = watchdog_interval_s
+        self._status = ""
+
+    def starting(self, step: str) -> None:
+        """Start-up has come to this step, and goes on."""
+        self._notify(f"EXTEND_TIMEOUT_USEC={STEP_S * USEC_PER_S}")
+        self.status(f"starting: {step}")
 
     def ready(self) -> None:
-        """Start-up is done."""
+        """Start-up or a reload is done."""
         self._notify("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is read again; `ready` follows, whatever comes of it."""
+        usec = int(SystemClock().monotonic() * USEC_PER_S)
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={usec}")
 
     def stopping(self) -> None:
         """An ordered stop has begun."""
         self._notify("STOPPING=1")
+        self.status("stopping")
+
+    def refused(self, problem: str) -> None:
+        """The process ends, as the configuration is wrong."""
+        self.status(f"waits for a person: {problem}")
+        self._notify(f"ERRNO={errno.EINVAL}")
+
+    def status(self, text: str) -> None:
+        """How it is, in one line; told when it differs from what was told last."""
+        line = printable(" ".join(text.split()), STATUS_CHARACTERS_MAX)
+        if line != self._status:
+            self._status = line
+            self._notify(f"STATUS={line}")
 
     def watchdog(self) -> None:
         """The pipeline moves."""

@@ -1,6 +1,8 @@
+import errno
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,35 @@ def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
     assert manager.heard() == "WATCHDOG=1"
     notifier.stopping()
     assert manager.heard() == "STOPPING=1"
+    assert manager.heard() == "STATUS=stopping"
+
+
+def test_a_slow_start_asks_for_more_time_at_each_step(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.starting("reading")
+    assert manager.heard() == "EXTEND_TIMEOUT_USEC=60000000"
+    assert manager.heard() == "STATUS=starting: reading"
+
+
+def test_a_reload_is_told_with_the_time_of_its_beginning(notifier: SystemdNotifier, manager: Manager) -> None:
+    before_usec = time.monotonic_ns() // 1000
+    notifier.reloading()
+    reloading, began = manager.heard().splitlines()
+    assert reloading == "RELOADING=1"
+    assert before_usec <= int(began.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+
+
+def test_a_refused_configuration_leaves_a_sentence_and_an_error(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.refused("config.yaml:3: no such key")
+    assert manager.heard() == "STATUS=waits for a person: config.yaml:3: no such key"
+    assert manager.heard() == f"ERRNO={errno.EINVAL}"
+
+
+def test_the_status_is_one_line_and_told_once(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.status("well\nREADY=1\r and\0busy")
+    notifier.status("well\nREADY=1\r and\0busy")
+    notifier.status("x" * 1000)
+    assert manager.heard() == "STATUS=well READY=1 and\N{REPLACEMENT CHARACTER}busy"
+    assert manager.heard() == f"STATUS={'x' * 299}…"
 
 
 def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
