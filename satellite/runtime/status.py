@@ -18,7 +18,9 @@ class BrokerWords:
 
     def __call__(self, is_connected: bool, problem: str | None) -> None:
         """There is a connection or not, and this is wrong with it."""
-        self.text = problem or ("connected" if is_connected else NOT_CONNECTED)
+        self.text = "connected" if is_connected else NOT_CONNECTED
+        if problem is not None:
+            self.text += f" ({printable(problem, PROBLEM_CHARACTERS_MAX)})"
 
 
 class StatusLine:
@@ -35,9 +37,9 @@ class StatusLine:
     def __call__(self) -> str:
         """State, links, what was done, and what is wrong."""
         state, cloud, problem = self._standing.shown
-        parts = [state, f"{self._backend} {cloud}", f"broker {_short(self._broker.text)}", *self._done()]
+        parts = [state, f"{self._backend} {cloud}", f"broker {self._broker.text}", *self._done()]
         if problem is not None:
-            parts.append(f"problem: {problem.code}: {_short(problem.message)}")
+            parts.append(f"problem: {problem.code} ({printable(problem.message, PROBLEM_CHARACTERS_MAX)})")
         if self.is_reload_refused:
             parts.append(REFUSED_RELOAD)
         return "; ".join(parts)
@@ -48,7 +50,3 @@ class StatusLine:
         if self._standing.usage is not None:
             done.append(f"{self._standing.usage()[1] / 60:.1f} min billed today")
         return done
-
-
-def _short(text: str) -> str:
-    return printable(text, PROBLEM_CHARACTERS_MAX)

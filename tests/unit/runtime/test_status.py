@@ -43,8 +43,8 @@ async def test_one_in_trouble() -> None:
     play.line.is_reload_refused = True
     state, _, broker, _, problem, reload = play.line().split("; ")
     assert state == "idle"
-    assert broker == f"broker no answer from {104 * 'b'}…"
-    assert problem == "problem: microphone: the card\N{REPLACEMENT CHARACTER}is gone"
+    assert broker == f"broker not connected (no answer from {104 * 'b'}…)"
+    assert problem == "problem: microphone (the card\N{REPLACEMENT CHARACTER}is gone)"
     assert reload == "the changed configuration was refused, see the log"
     play.broker(True, "may not publish")
-    assert "; broker may not publish; " in play.line()
+    assert "; broker connected (may not publish); " in play.line()
