@@ -29,7 +29,6 @@ DISTRIBUTIONS = {
     "pytest": "pytest",
     "pytest_asyncio": "pytest-asyncio",
     "soxr": "soxr",
-    "systemd": "systemd-python",
     "webrtcvad": "webrtcvad-wheels",
     "websockets": "websockets",
     "yaml": "pyyaml",

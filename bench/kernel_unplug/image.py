@@ -20,7 +20,7 @@ PACKAGES = (
     "libspeexdsp1",
 )  # fmt: skip
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
-EXTRAS = ("alsa", "portaudio", "systemd")
+EXTRAS = ("alsa", "portaudio")
 PYTHON = (3, 11)
 SUITE = "bookworm"
 """The Debian that has this Python."""

@@ -17,8 +17,8 @@ VERSIONS = "/opt/voice-satellite/versions"
 CURRENT = "/opt/voice-satellite/current"
 UNIT = "voice-satellite.service"
 DEBIAN = {
-    "bookworm": ("libasound2", "libspeexdsp1", "python3-systemd"),
-    "trixie": ("libasound2t64", "libspeexdsp1", "python3-systemd", "python3-alsaaudio"),
+    "bookworm": ("libasound2", "libspeexdsp1"),
+    "trixie": ("libasound2t64", "libspeexdsp1", "python3-alsaaudio"),
 }
 BUILT_HERE = {"bookworm": ("pyalsaaudio",), "trixie": ()}
 """What neither the package index nor that Debian has, for its Python."""

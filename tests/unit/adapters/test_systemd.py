@@ -1,7 +1,6 @@
 import errno
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +30,9 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
         yield made
 
 
-@pytest.fixture(params=["systemd-python", "own datagrams"])
-def notifier(request: pytest.FixtureRequest, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> SystemdNotifier:
-    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
-    if request.param == "own datagrams":
-        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
-    return make_notifier(os.environ)
+@pytest.fixture
+def notifier(manager: Manager) -> SystemdNotifier:
+    return make_notifier({"NOTIFY_SOCKET": manager.address})
 
 
 def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
@@ -77,11 +73,17 @@ def test_the_status_is_one_line_and_told_once(notifier: SystemdNotifier, manager
     assert manager.heard() == f"STATUS={'x' * 299}…"
 
 
-def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "notify"))
-    with manager.end:
-        make_notifier({"NOTIFY_SOCKET": manager.address}).ready()
-        assert manager.heard() == "READY=1"
+def test_a_manager_that_hangs_holds_up_nothing_and_is_told_later(
+    notifier: SystemdNotifier, manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 1
+    for _ in range(queued):
+        notifier.watchdog()
+    notifier.status("busy")  # which would wait for ever
+    assert [manager.heard() for _ in range(queued)] == ["WATCHDOG=1"] * queued
+    notifier.status("busy")
+    assert manager.heard() == "STATUS=busy"
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("address", [None, "", "tcp:1.2.3.4:5"])
