@@ -38,15 +38,15 @@ for pid in children:
     os.waitpid(pid, 0)
 print(len(children))
 """
+CARD = "/dev/snd/controlC0"
+DEVICES_TRIED = (CARD, "/dev/vda", "/dev/rtc0", "/dev/ttyS0", "/dev/input/event0", "/dev/mem")
 DEVICES = f"""\
 {JOIN}
-for name in ("/dev/snd/controlC0", "/dev/vda", "/dev/kmsg", "/dev/rtc0", "/dev/input/event0", "/dev/hwrng"):
+for name in {DEVICES_TRIED}:
     try:
-        os.close(os.open(name, os.O_RDONLY))
+        os.close(os.open(name, os.O_RDWR))
         print(name)
     except PermissionError:
-        pass
-    except FileNotFoundError:
         pass
 """
 
@@ -86,9 +86,9 @@ class Limits(Trial):
     def _devices(self) -> str:
         """Root with its devices."""
         opened = _run(DEVICES).split()
-        if opened != ["/dev/snd/controlC0"]:
+        if opened != [CARD]:
             raise PromiseError(f"beside the sound card it could open {opened}")
-        return "  of all devices, even root opens the sound card only"
+        return f"  of {len(DEVICES_TRIED)} devices, even root opens the sound card only"
 
     def _files(self) -> str:
         """Root with its view of the file system."""
