@@ -130,10 +130,16 @@ class ServiceNotifier(Protocol):
     """The service manager (systemd), or nobody."""
 
     def ready(self) -> None:
-        """Start-up is done."""
+        """Start-up or a reload is done."""
+
+    def reloading(self) -> None:
+        """The configuration is read again; `ready` follows, whatever comes of it."""
 
     def stopping(self) -> None:
         """An ordered stop has begun."""
+
+    def status(self, text: str) -> None:
+        """How it is, in one line for people; saying the same again costs nothing."""
 
     def watchdog(self) -> None:
         """The pipeline moves."""

@@ -30,7 +30,6 @@ DISTRIBUTIONS = {
     "pytest": "pytest",
     "pytest_asyncio": "pytest-asyncio",
     "soxr": "soxr",
-    "systemd": "systemd-python",
     "webrtcvad": "webrtcvad-wheels",
     "websockets": "websockets",
     "yaml": "pyyaml",

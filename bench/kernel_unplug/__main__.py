@@ -9,6 +9,8 @@ service, all inside, and pulls out and plugs in again, `cycles` times each:
   loudspeaker   a USB sound card, taken off the bus while it plays speech
   speakerphone  the loopback card as both at once
 
+  limits        no card is pulled out: what the unit lets it have of memory, processes and devices, asked of the kernel
+
 Prints one line per cycle. Exit code 0 when every promise held, 1 with the broken ones named, 2 when nothing could be
 tried. Needs: apt install qemu-system-x86 qemu-utils seabios ipxe-qemu e2fsprogs mmdebstrap, and what building the
 sound drivers needs (CONTRIBUTING.md). The disk of the guest is built once, as root, and kept (0.5 GB).
@@ -30,7 +32,7 @@ PARTS = ("satellite", "systemd", "bench", "tests/__init__.py", "tests/fakes")
 BOOT_WITHIN_S = 600.0
 NEWS_WITHIN_S = 900.0
 """Generous: the guest has its own clock for what must be quick, and a busy host makes it slow."""
-TRIALS = ("microphone", "loudspeaker", "speakerphone")
+TRIALS = ("microphone", "loudspeaker", "speakerphone", "limits")
 
 
 def main() -> int:

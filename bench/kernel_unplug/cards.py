@@ -26,8 +26,14 @@ SENTENCE = "Good morning, the kitchen light is on."
 ASOUND_CONF = """\
 pcm.bench_loopback { type plug slave.pcm "hw:CARD=Loopback,DEV=0" }
 pcm.bench_usb { type plug slave.pcm "hw:CARD=Audio,DEV=0" }
+pcm.bench_shared {
+  type asym
+  capture.pcm { type plug slave.pcm "dsnoop:CARD=Loopback,DEV=0" }
+  playback.pcm { type plug slave.pcm "dmix:CARD=Loopback,DEV=0" }
+}
 """
-"""PortAudio itself converts no rates, and calls a card by its number."""
+"""PortAudio itself converts no rates, and calls a card by its number. The last is for several programs at once."""
+SHARED = "bench_shared"
 
 
 class PromiseError(Exception):

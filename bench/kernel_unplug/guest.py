@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.kernel_unplug.cards import ASOUND_CONF, Host, LoopbackCard, PromiseError, UsbCard, write_sentence
+from bench.kernel_unplug.cards import ASOUND_CONF, SHARED, Host, LoopbackCard, PromiseError, UsbCard, write_sentence
+from bench.kernel_unplug.limits import Limits
 from bench.kernel_unplug.trials import TRIALS, Cycle, Stage
 from bench.kernel_unplug.witness import TOPICS, Holdings, Service, Witness, journal
 from tests.fakes.broker import Broker, subscriber
@@ -68,6 +69,9 @@ async def _bench(host: Host, order: dict[str, Any]) -> int:
                     sentence = write_sentence(directory / "sentence.wav")
                     rng = random.Random(order["seed"])
                     stage = Stage(Service(), Witness(seen), LoopbackCard(), UsbCard(host), sentence, rng)
+                    if trial == "limits":
+                        await _limits(stage, service.base_url, broker.port, notes)
+                        continue
                     with notes.taken(trial):
                         await stage.service.start(service.base_url, broker.port, await _audio(stage, trial, order))
                         await _trial(stage, trial, order["cycles"], notes)
@@ -75,6 +79,15 @@ async def _bench(host: Host, order: dict[str, Any]) -> int:
                         await stage.service.stop()
     host.say("\n".join(["\nbroken:", *notes.broken] if notes.broken else ["\nevery promise held"]))
     return 1 if notes.broken else 0
+
+
+async def _limits(stage: Stage, base_url: str, broker_port: int, notes: Notes) -> None:
+    """What the unit allows, seen by the kernel."""
+    card = {"device": SHARED}
+    with notes.taken("limits"):
+        await stage.service.start(base_url, broker_port, {"driver": "alsa", "input": card, "output": card})
+        async for line in Limits(stage).lines():
+            notes.host.say(line)
 
 
 async def _audio(stage: Stage, trial: str, order: dict[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,12 @@ PACKAGES = (
     "libspeexdsp1",
 )  # fmt: skip
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
-EXTRAS = ("alsa", "portaudio", "systemd")
+EXTRAS = ("alsa", "portaudio")
 PYTHON = (3, 11)
 SUITE = "bookworm"
 """The Debian that has this Python."""
 SIZE = "3G"
-VENV = "/opt/voice-satellite"
+VENV = "/opt/voice-satellite/current"
 PROGRAM = "/srv"
 
 BENCH_UNIT = f"""\
@@ -51,7 +51,7 @@ python3 -m venv {VENV}
 {VENV}/bin/pip install -q --no-index --find-links /wheels -r /wheels/requirements.txt
 chmod 755 {VENV}/bin/voice-satellite
 echo {PROGRAM} > $(echo {VENV}/lib/python3*/site-packages)/program.pth
-useradd --system --home-dir /nonexistent voice-satellite
+useradd --system --groups audio --home-dir /var/lib/voice-satellite --no-create-home voice-satellite
 mkdir -p /etc/voice-satellite
 systemctl -q enable bench
 systemctl -q disable mosquitto

@@ -53,6 +53,7 @@ from satellite.runtime.reporter import Reporter
 from satellite.runtime.router import Router
 from satellite.runtime.settings import RuntimeSettings
 from satellite.runtime.speaker import Speaker, SpeakerSettings
+from satellite.runtime.status import BrokerWords, StatusLine
 from satellite.runtime.supervisor import Endings, StopCause, Supervisor
 from satellite.runtime.uplink import Uplink, UplinkParts
 
@@ -95,6 +96,7 @@ class App:
         self._spool = parts.make_spool(around.state_directory if around.publisher is None else None)
         self._outbox = Outbox(spool=self._spool)
         topics = Topics(config.mqtt.base_topic, config.satellite.id)
+        self._broker_words = BrokerWords()
         self._publisher = around.publisher or self._broker_link(topics)
         own_directory = None if self._spool is None or self._spool.is_taken else around.state_directory
         self._presence = Presence(config, self._publisher, own_directory, publishes=around.publisher is None)
@@ -117,6 +119,9 @@ class App:
         outgoing = Outgoing(self._outbox.__len__, (lambda: link.vital) if isinstance(link, MqttLink) else None)
         self._health = HealthMeter(self._rooms, outgoing, process_figures, self._clock)
         endings = Endings(self._stop_in_order, self._stop_after_fault)
+        self._status = StatusLine(
+            self._voice.name, self._reporter.standing, self._broker_words, lambda: self._listener.utterances
+        )
         self._supervisor = Supervisor(self._services(), endings)
         answers = Answers(topics, self._publisher)
         self._actions = Actions(
@@ -151,7 +156,7 @@ class App:
         hooks = LinkHooks(
             on_connected=self._republish,
             on_command=self._obey,
-            on_state=_broker_state,
+            on_state=self._broker_words,
             on_birth=lambda: later(parts.birth_delay_s(), self._republish),
         )
         settings = parts.mqtt_settings(self._config, self._voice.targets_max)
@@ -192,7 +197,7 @@ class App:
             "listener": self._listen,
             "sounds": self._sounds.run,
             "tidy": keep_tidy,
-            "pulse": Pulse(standing.publish_health, told(self._health.stuck), self._around.notifier).run,
+            "pulse": Pulse(standing.publish_health, told(self._health.stuck), self._around.notifier, self._status).run,
         }
         if self._config.metrics.enabled and isinstance(link, MqttLink):
             from satellite.app.metrics import metrics_service  # noqa: PLC0415 - loaded only when used
@@ -224,8 +229,9 @@ class App:
 
     async def _listen(self) -> None:
         """Capture; the end of a recording ends the run."""
-        self._around.notifier.ready()
         self._reporter.standing.started()
+        self._around.notifier.status(self._status())
+        self._around.notifier.ready()
         await self._listener.run()
         self._supervisor.stop(StopCause.INPUT_ENDED)
 
@@ -269,12 +275,15 @@ class App:
         self._supervisor.stop(StopCause.SIGNAL)
 
     def _reload(self) -> None:
-        if self._around.on_reload is not None and self._around.on_reload():
+        if self._around.on_reload is None:
+            return
+        self._around.notifier.reloading()
+        self._status.is_reload_refused = not self._around.on_reload()
+        if not self._status.is_reload_refused:
             self._supervisor.stop(StopCause.RELOAD)
-
-
-def _broker_state(is_connected: bool, problem: str | None) -> None:
-    """The broker link logs for itself; a problem of the broker cannot be published to it."""
+            return
+        self._around.notifier.status(self._status())
+        self._around.notifier.ready()
 
 
 def _restore_stop_signals() -> None:

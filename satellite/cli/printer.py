@@ -56,6 +56,12 @@ class Progress:
     def ready(self) -> None:
         """Nobody waits for this."""
 
+    def reloading(self) -> None:
+        """Nobody waits for this."""
+
+    def status(self, text: str) -> None:
+        """Nobody asks."""
+
     def watchdog(self) -> None:
         """Nobody watches."""
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from satellite.cli import COMMANDS, EXIT_CONFIG, EXIT_FAULT, EXIT_OK, Subparsers, add_config_option
 
 if TYPE_CHECKING:
+    from satellite.adapters.systemd import SystemdNotifier
     from satellite.config.loader import Loaded
-    from satellite.ports import ServiceNotifier
+    from satellite.errors import ConfigError
     from satellite.runtime.supervisor import StopCause
 
 log = logging.getLogger("satellite")
@@ -32,15 +33,25 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load, run, and begin anew after a reload; a restart replaces the process."""
     # loaded only when used: help and usage errors must be instant
+    from satellite.adapters.systemd import make_notifier  # noqa: PLC0415
     from satellite.errors import ConfigError  # noqa: PLC0415
 
     _expect_signals()
+    notifier = make_notifier(os.environ)
+    notifier.starting("reading the configuration")
     try:
         loaded = _load(args.config)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        notifier.refused(_first_problem(error))
         return EXIT_CONFIG
-    return _run_until_stopped(args.config, loaded)
+    return _run_until_stopped(args.config, loaded, notifier)
+
+
+def _first_problem(error: "ConfigError") -> str:
+    """What to mend first, and how much else there is."""
+    others = len(error.problems) - 1
+    return f"{error.problems[0]}{f' (and {others} more)' if others else ''}"
 
 
 def _expect_signals() -> None:
@@ -60,18 +71,16 @@ def _load(path: str) -> "Loaded":
     return load_all(path)
 
 
-def _run_until_stopped(path: str, loaded: "Loaded") -> int:
+def _run_until_stopped(path: str, loaded: "Loaded", notifier: "SystemdNotifier") -> int:
     """Run, again after a reload. A restart replaces the process, so that it begins as if freshly started."""
     # loaded only when used: help and usage errors must be instant
     from satellite.adapters.process import keep_to_ourselves  # noqa: PLC0415
     from satellite.adapters.stacks import dump_when_aborted  # noqa: PLC0415
-    from satellite.adapters.systemd import make_notifier  # noqa: PLC0415
     from satellite.adapters.threads import leave_stuck_threads  # noqa: PLC0415
     from satellite.runtime.supervisor import StopCause  # noqa: PLC0415
 
     keep_to_ourselves()
     dump_when_aborted()
-    notifier = make_notifier(os.environ)
     while True:
         reload = _Reload(path, loaded)
         try:
@@ -117,8 +126,9 @@ class _Reload:
         return True
 
 
-def _live(loaded: "Loaded", notifier: "ServiceNotifier", reload: _Reload) -> "StopCause":
+def _live(loaded: "Loaded", notifier: "SystemdNotifier", reload: _Reload) -> "StopCause":
     """One life of the application."""
+    notifier.starting("loading the program")
     import asyncio  # noqa: PLC0415 - loaded only when used
 
     from satellite.adapters.logs import set_up_logging  # noqa: PLC0415 - loaded only when used
@@ -126,6 +136,7 @@ def _live(loaded: "Loaded", notifier: "ServiceNotifier", reload: _Reload) -> "St
     from satellite.adapters.threads import LastResort, WorkerPool  # noqa: PLC0415 - loaded only when used
     from satellite.app import App, Surroundings  # noqa: PLC0415 - loaded only when used
 
+    notifier.starting("looking at what is kept and at the devices")
     set_up_logging(loaded.config.logging.level)
     for warning in loaded.warnings:
         log.warning("%s", warning)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from satellite.homeassistant import payloads
 from satellite.homeassistant.bodies import Link, ProblemCode, State
@@ -31,6 +31,14 @@ class _Problem:
     message: str
     hint: str | None
     since: float
+
+
+class Shown(NamedTuple):
+    """What the world is told of the present."""
+
+    state: State
+    cloud: Link
+    problem: ProblemNote | None
 
 
 class Standing:
@@ -164,6 +172,11 @@ class Standing:
         self._lost_at = self._clock.monotonic()
         if "audio_lost" not in self._problems:
             self._show()
+
+    @property
+    def shown(self) -> Shown:
+        """State, link to the voice service, and the problem, as they were published last."""
+        return Shown(self._state, self._cloud, self._shown)
 
     def _note_loss(self) -> None:
         """Bring what is told of lost audio up to date."""

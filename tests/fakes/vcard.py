@@ -50,7 +50,7 @@ pcm.satspk {{ type plug slave {{ pcm "vspk" rate {spk_rate} channels {spk_channe
   hint {{ show on description "Kitchen speaker" }} }}
 pcm.stereo {{ type multi slaves.a {{ pcm "vspk" channels 2 }}
   bindings {{ 0 {{ slave a channel 0 }} 1 {{ slave a channel 1 }} }} }}
-pcm.default {{ type asym capture.pcm "{mic_pcm}" playback.pcm "{spk_pcm}"
+pcm.!default {{ type asym capture.pcm "{mic_pcm}" playback.pcm "{spk_pcm}"
   hint {{ show on description "Default" }} }}
 """
 

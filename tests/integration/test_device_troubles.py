@@ -189,6 +189,15 @@ async def test_an_underrun_between_speech_is_no_error(script: Script) -> None:
     await sink.close()
 
 
+async def test_a_device_that_is_dry_when_it_is_to_play_out_has(script: Script) -> None:
+    script(dry=True)
+    sink = await opened()
+    for _ in range(2):
+        await said(sink)
+    assert sink.queued_s == 0
+    await sink.close()
+
+
 async def test_a_loudspeaker_pulled_out_ends_a_waiting_write(script: Script) -> None:
     script(writes=[800, "No such device [default]"])
     sink = await opened()

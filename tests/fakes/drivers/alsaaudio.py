@@ -3,8 +3,9 @@
 It follows SCRIPTED_ALSA, a JSON object: `reads` and `writes` are lists of steps, each the samples read or taken, a
 negative error number, an error's text (which is raised), "abort" (libasound ends the process) or "bug"; `info` changes
 what `PCM.info` says; `open` is the error of opening; `hang` names methods that never return, "read" once its steps are
-done; `draining` is how many looks at its state a PCM takes to play out what it has when it is first asked to;
-`reopen` is the script of the PCMs opened after the first. Without steps left nothing comes, and all is taken.
+done; `draining` is how many looks at its state a PCM takes to play out what it has when it is first asked to; a `dry`
+PCM has run out when it is asked to; `reopen` is the script of the PCMs opened after the first.
+Without steps left nothing comes, and all is taken.
 """
 
 import json
@@ -78,6 +79,8 @@ class PCM:
         if self._is_running:
             self._draining_looks = SCRIPT.pop("draining", 0)
         self._is_running = False
+        if SCRIPT.get("dry"):
+            raise ALSAAudioError("Broken pipe [default]")
         if self._draining_looks:
             raise ALSAAudioError("Resource temporarily unavailable [default]")
 

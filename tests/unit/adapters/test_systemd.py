@@ -1,6 +1,7 @@
+import errno
 import os
 import socket
-import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,12 +30,9 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
         yield made
 
 
-@pytest.fixture(params=["systemd-python", "own datagrams"])
-def notifier(request: pytest.FixtureRequest, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> SystemdNotifier:
-    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
-    if request.param == "own datagrams":
-        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
-    return make_notifier(os.environ)
+@pytest.fixture
+def notifier(manager: Manager) -> SystemdNotifier:
+    return make_notifier({"NOTIFY_SOCKET": manager.address})
 
 
 def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
@@ -44,13 +42,48 @@ def test_states_are_told(notifier: SystemdNotifier, manager: Manager) -> None:
     assert manager.heard() == "WATCHDOG=1"
     notifier.stopping()
     assert manager.heard() == "STOPPING=1"
+    assert manager.heard() == "STATUS=stopping"
 
 
-def test_an_environment_of_our_own_is_obeyed(tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "notify"))
-    with manager.end:
-        make_notifier({"NOTIFY_SOCKET": manager.address}).ready()
-        assert manager.heard() == "READY=1"
+def test_a_slow_start_asks_for_more_time_at_each_step(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.starting("reading")
+    assert manager.heard() == "EXTEND_TIMEOUT_USEC=60000000"
+    assert manager.heard() == "STATUS=starting: reading"
+
+
+def test_a_reload_is_told_with_the_time_of_its_beginning(notifier: SystemdNotifier, manager: Manager) -> None:
+    before_usec = time.monotonic_ns() // 1000
+    notifier.reloading()
+    reloading, began = manager.heard().splitlines()
+    assert reloading == "RELOADING=1"
+    assert before_usec <= int(began.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+
+
+def test_a_refused_configuration_leaves_a_sentence_and_an_error(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.refused("config.yaml:3: no such key")
+    assert manager.heard() == "STATUS=waits for a person: config.yaml:3: no such key"
+    assert manager.heard() == f"ERRNO={errno.EINVAL}"
+
+
+def test_the_status_is_one_line_and_told_once(notifier: SystemdNotifier, manager: Manager) -> None:
+    notifier.status("well\nREADY=1\r and\0busy")
+    notifier.status("well\nREADY=1\r and\0busy")
+    notifier.status("x" * 1000)
+    assert manager.heard() == "STATUS=well READY=1 and\N{REPLACEMENT CHARACTER}busy"
+    assert manager.heard() == f"STATUS={'x' * 299}…"
+
+
+def test_a_manager_that_hangs_holds_up_nothing_and_is_told_later(
+    notifier: SystemdNotifier, manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 1
+    for _ in range(queued):
+        notifier.watchdog()
+    notifier.status("busy")  # which would wait for ever
+    assert [manager.heard() for _ in range(queued)] == ["WATCHDOG=1"] * queued
+    notifier.status("busy")
+    assert manager.heard() == "STATUS=busy"
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("address", [None, "", "tcp:1.2.3.4:5"])

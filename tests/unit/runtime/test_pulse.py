@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from satellite.errors import StalledError
-from satellite.runtime.pulse import HEALTH_EVERY_S, LOOK_EVERY_S, Pulse
+from satellite.runtime.pulse import HEALTH_EVERY_S, LOOK_EVERY_S, STATUS_EVERY_S, Pulse
 from tests.fakes.virtual_time import pass_time, running, virtual
 
 
@@ -16,14 +16,20 @@ class Play:
         self.interval_s = interval_s
         self.published = self.fed = 0
         self.stuck: str | None = None
-        self.pulse = Pulse(self.publish, lambda: self.stuck, self)
+        self.statuses: list[str] = []
+        self.pulse = Pulse(self.publish, lambda: self.stuck, self, lambda: f"published {self.published}")
 
     def publish(self) -> None:
         self.published += 1
 
     def ready(self) -> None: ...
 
+    def reloading(self) -> None: ...
+
     def stopping(self) -> None: ...
+
+    def status(self, text: str) -> None:
+        self.statuses.append(text)
 
     def watchdog(self) -> None:
         self.fed += 1
@@ -39,6 +45,14 @@ async def test_the_watchdog_is_fed_as_often_as_it_wants(interval_s: float | None
     async with running(play.pulse.run):
         await pass_time(10 * HEALTH_EVERY_S + 0.5)
         assert (play.published, play.fed) == (10, fed)
+
+
+@virtual
+async def test_how_it_is_is_told_steadily() -> None:
+    play = Play(None)
+    async with running(play.pulse.run):
+        await pass_time(HEALTH_EVERY_S + STATUS_EVERY_S + 0.5)
+        assert play.statuses == ["published 0"] * 5 + ["published 1"] * 2
 
 
 @virtual

@@ -1,0 +1,1 @@
+"""The unit as shipped, on machines that boot systemd; `python -m bench.unit --help`."""
