@@ -1,0 +1,1 @@
+"""The role and its playbooks, on machines that boot systemd."""

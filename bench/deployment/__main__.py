@@ -1,0 +1,71 @@
+"""The role on machines that boot systemd, reached by SSH: deployed, upgraded, gone back, rotated, removed.
+
+    python -m bench.deployment [--suite bookworm]
+
+Three satellites with different settings and virtual cards, a mosquitto by the role voice_satellite_broker, and two
+emulated voice services, one for each key. Prints a line with figures for each promise. Exit code 0 only when every
+promise was kept, 1 with the broken one named, 2 when nothing could be tried. Ansible's own words are in ansible.log of
+the directory that is named when a promise was broken.
+
+Needs root, a network, pip install '.[deploy]', and: apt install systemd-container mmdebstrap openssh-client mosquitto
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.deployment.fleet import Fleet, PromiseError, fleet, watching
+from bench.deployment.promises import PROMISES, Promise, the_broker_is_there
+from bench.nodes import NodeError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", choices=("bookworm", "trixie"), default="bookworm")
+    args = parser.parse_args()
+    # not below a /tmp that others can look into: keys are in it
+    directory = Path(tempfile.mkdtemp(prefix="bench-deployment-", dir=Path.home()))
+    try:
+        complaint = asyncio.run(_suite(args.suite, directory))
+    except NodeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if complaint:
+        print(f"\nbroken: {complaint}\nAnsible's words: {directory}/ansible.log")
+        return 1
+    shutil.rmtree(directory)
+    print("\nevery promise held")
+    return 0
+
+
+async def _suite(suite: str, directory: Path) -> str:
+    """The promise that was broken, the first one: those behind it build on it."""
+    print(suite)
+    async with fleet(suite, directory) as scene:
+        complaint = await _tried(the_broker_is_there, scene)
+        if complaint:
+            return complaint
+        async with watching(scene):
+            for promise in PROMISES:
+                complaint = await _tried(promise, scene)
+                if complaint:
+                    return complaint
+    return ""
+
+
+async def _tried(promise: Promise, scene: Fleet) -> str:
+    """Why it was broken; empty when it was kept."""
+    title = promise.__name__.replace("_", " ")
+    try:
+        print(f"  {title}: {await promise(scene)}", flush=True)
+    except (PromiseError, NodeError, TimeoutError, AssertionError) as error:
+        print(f"  BROKEN {title}: {error}", flush=True)
+        return f"{title}: {type(error).__name__}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
