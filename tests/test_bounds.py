@@ -95,6 +95,8 @@ BOUNDED = {
     "core/events.py: ActionAnswered.result": "made for one answer, and published at once",
     "runtime/actions.py: Actions._unanswered": "one for each action that a backend declares, UNANSWERED_MAX in each",
     "homeassistant/discovery.py: Announced.gone": "GONE_MAX",
+    "homeassistant/errand.py: Errand._addressees": "those that were named, or SATELLITES_MAX",
+    "homeassistant/errand.py: _Answer.result": "PAYLOAD_BYTES_MAX",
     "homeassistant/fleet.py: Fleet._before": "SATELLITES_MAX",
     "homeassistant/fleet.py: Fleet._sightings": "SATELLITES_MAX",
     "homeassistant/sighting.py: Sighting._standing": "the topics of WHAT",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -23,7 +23,7 @@ from satellite.cli import COMMANDS
 from satellite.config.loader import load_all
 from satellite.core import gate, turn
 from satellite.emulator.faults import KINDS, parse_fault
-from satellite.homeassistant import commands
+from satellite.homeassistant import commands, errand
 from satellite.homeassistant.fleet import Row
 from satellite.homeassistant.reports import Complaint
 from satellite.homeassistant.topics import Topics
@@ -235,8 +235,7 @@ def test_the_doctor_s_object_looks_as_shown() -> None:
 
 
 def test_the_fleet_s_object_looks_as_shown() -> None:
-    (shown,) = blocks("docs/fleet.md", "json")
-    example = json.loads(shown)
+    example = json.loads(blocks("docs/fleet.md", "json")[0])
     row = Row("hall", Complaint("offline", "m")).as_json()
     assert [list(one) for one in example["satellites"]] == [list(row)]
     assert list(example["satellites"][0]["problem"]) == list(asdict(Complaint("c", "m")))
@@ -246,6 +245,14 @@ def test_every_complaint_of_the_fleet_is_explained() -> None:
     table = text_of("docs/fleet.md").partition("| PROBLEM | means |")[2].partition("\n\n")[0]
     codes = set(re.findall(r'Complaint\("(\w+)"', text_of("satellite/homeassistant/condition.py")))
     assert codes == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+
+def test_every_outcome_of_tell_is_explained_and_looks_as_shown() -> None:
+    table = text_of("docs/fleet.md").partition("| outcome | means |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(get_args(errand.Word))
+    example = json.loads(blocks("docs/fleet.md", "json")[1])
+    (told,) = example["satellites"]
+    assert told == {"id": "study", **errand.Outcome("refused", told["reason"]).as_json()}
 
 
 # --- emulator ---------------------------------------------------------------------------------------------------

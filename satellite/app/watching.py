@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from satellite.adapters.mqtt_connection import MqttConnection, ProtocolRefusedError
+from satellite.adapters.mqtt_connection import MqttConnection
 from satellite.adapters.mqtt_settings import MqttSettings
-from satellite.app import parts
+from satellite.app.visiting import first, visit
 from satellite.errors import BrokerError, ErrorCategory
 from satellite.homeassistant.fleet import Fleet
 from satellite.homeassistant.sighting import Now
@@ -17,7 +17,6 @@ QUIET_S = 1.0
 BETWEEN_S = 0.1
 """The same between two filters. A broker keeps only so much for one client: all at once might be too much for it."""
 RETRY_S = 2.0
-GOODBYE_WITHIN_S = 1.0
 SHOW_EVERY_S = 0.5
 GATHER_S = 0.05
 """In a flood not every message is looked at by itself."""
@@ -47,7 +46,6 @@ class Watch:
         """All that was retained has come."""
         self._place = place
         self._fleet = fleet
-        self._is_version_5 = True
         self._has_looked = False
         self._retained_at = 0.0
         self._news = asyncio.Event()
@@ -107,34 +105,17 @@ class Watch:
         try:
             await self._look()
         except* BrokerError as group:
-            self.trouble, self.is_whole = _first(group), False
+            self.trouble, self.is_whole = first(group), False
         self._news.set()
 
     async def _look(self) -> None:
         """One connection. Raises BrokerError, in a group or alone."""
-        connection = await self._opened()
-        try:
+        async with visit(self._place.settings, "fleet") as connection:
             self.trouble, self._has_looked = None, True
             self._fleet.begin()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._subscribe(connection))
                 await self._hear(connection)
-        finally:
-            await _closed(connection)
-
-    async def _opened(self) -> MqttConnection:
-        # a client id of its own, and no last will: nobody is disturbed
-        name = f"voice-satellite-fleet-{parts.new_id()}"
-        while True:
-            connection = MqttConnection(self._place.settings, name, None, is_version_5=self._is_version_5)
-            try:
-                await connection.open()
-            except ProtocolRefusedError:
-                if not self._is_version_5:
-                    raise
-                self._is_version_5 = False
-            else:
-                return connection
 
     async def _subscribe(self, connection: MqttConnection) -> None:
         refused: list[str] = []
@@ -165,18 +146,3 @@ class Watch:
                 self._retained_at = now.monotonic_s
             self._fleet.hear(incoming.topic, incoming.payload, now, is_live=not incoming.retained)
             self._news.set()
-
-
-async def _closed(connection: MqttConnection) -> None:
-    """Say goodbye, if the broker still listens."""
-    try:
-        async with asyncio.timeout(GOODBYE_WITHIN_S):
-            await connection.close()
-    except TimeoutError:
-        connection.abort()
-
-
-def _first(group: BaseExceptionGroup[BrokerError]) -> BrokerError:
-    """The first of a group."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from satellite.backends.base import Severity
 from satellite.config.checks import CHECKS
 from satellite.config.document import MAX_FILE_BYTES, Collection, DocumentError, Node, Scalar, decode, parse
 from satellite.config.fields import dotted, section_at
-from satellite.config.model import Config, Mqtt, Voice
+from satellite.config.model import Config, Mqtt, Satellite, Voice
 from satellite.config.reader import Reader
 from satellite.config.secrets import Secrets, reason
 from satellite.config.sentences import sentence
@@ -44,11 +46,23 @@ def load_all(path: FilePath | str, environment: Mapping[str, str] | None = None)
 
 def load_broker(path: FilePath | str, environment: Mapping[str, str] | None = None) -> Mqtt:
     """The section `mqtt`; all other sections may be missing or wrong. Raises ConfigError with every problem of it."""
-    return _Loading(FilePath(path), os.environ if environment is None else environment).broker()
+    return _Loading(FilePath(path), os.environ if environment is None else environment).part(_Broker).mqtt
+
+
+def load_satellite(path: FilePath | str, environment: Mapping[str, str] | None = None) -> Satellite:
+    """The section `satellite`, in the same way. Raises ConfigError with every problem of it."""
+    return _Loading(FilePath(path), os.environ if environment is None else environment).part(_Owner).satellite
 
 
 class _Broker(Section, frozen=True):
     mqtt: Mqtt = Mqtt()
+
+
+class _Owner(Section, frozen=True):
+    satellite: Satellite = msgspec.field(default_factory=Satellite)
+
+
+Part = TypeVar("Part", _Broker, _Owner)
 
 
 class _Loading:
@@ -70,16 +84,17 @@ class _Loading:
         warnings = self._presentable([*self._secrets.warnings, *self._warnings])
         return Loaded(config, frozenset(self._reader.masked), warnings)
 
-    def broker(self) -> Mqtt:
-        """Reads, validates and checks one section. Raises ConfigError."""
-        read_of, faults = read(_Broker, self._data(without=fields_of(Config).keys() - {"mqtt"}))
+    def part(self, part: type[Part]) -> Part:
+        """Reads, validates and checks only these sections. Raises ConfigError."""
+        sections = fields_of(part).keys()
+        read_of, faults = read(part, self._data(without=fields_of(Config).keys() - sections))
         for fault in faults:
             if not _is_below(fault.path, self._reader.unusable):
                 self._note(fault)
-        mqtt = (read_of or _Broker()).mqtt
-        self._check(Config(mqtt=mqtt), below="mqtt")
+        made = read_of or part()
+        self._check(Config(**msgspec.structs.asdict(made)), sections)
         self._raise_problems()
-        return mqtt
+        return made
 
     def _raise_problems(self) -> None:
         problems = [*self._reader.problems, *self._secrets.problems, *self._problems]
@@ -121,10 +136,10 @@ class _Loading:
         self._problems.append(Problem(self._file, self._reader.line_of(path), dotted(path), message, hint))
         self._reader.unusable.add(path)
 
-    def _check(self, config: Config, below: str = "") -> None:
+    def _check(self, config: Config, sections: AbstractSet[str] = fields_of(Config).keys()) -> None:
         """Combinations and the world outside; silent about keys that have a problem already."""
         for check, keys in CHECKS:
-            if not all(key.startswith(below) for key in keys):
+            if not all(_path(key)[0] in sections for key in keys):
                 continue
             if any(_touches(_path(key), self._reader.unusable) for key in keys):
                 continue

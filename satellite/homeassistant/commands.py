@@ -133,9 +133,14 @@ def parse(
     except _UnfitError as unfit:
         return CommandRefused(
             command=printable(path, NAME_CHARACTERS_MAX),
-            payload=printable(payload[: 4 * ECHO_CHARACTERS_MAX].decode(errors="replace"), ECHO_CHARACTERS_MAX),
+            payload=echo(payload),
             reason=str(unfit),
         )
+
+
+def echo(payload: bytes) -> str:
+    """As much of a payload as whoever sent it needs to know it again."""
+    return printable(payload[: 4 * ECHO_CHARACTERS_MAX].decode(errors="replace"), ECHO_CHARACTERS_MAX)
 
 
 def printable(text: str, characters_max: int) -> str:

@@ -1,4 +1,4 @@
-"""Satellites that only talk, and the command that looks on at them, as its users run it."""
+"""Satellites that only talk, and the commands that look after them, as their users run them."""
 
 import asyncio
 import contextlib
@@ -55,12 +55,17 @@ async def voices(port: int, **login: str) -> AsyncIterator[Subscriber]:
 
 async def fleet(*arguments: str, **environment: str) -> Ran:
     """`voice-satellite fleet ARGUMENTS…`, on no terminal, while the loop goes on."""
-    return await asyncio.to_thread(_ran, arguments, environment)
+    return await asyncio.to_thread(_ran, ("fleet", *arguments), environment)
+
+
+async def tell(*arguments: str, **environment: str) -> Ran:
+    """`voice-satellite tell ARGUMENTS…`, in the same way."""
+    return await asyncio.to_thread(_ran, ("tell", *arguments), environment)
 
 
 def _ran(arguments: tuple[str, ...], environment: dict[str, str]) -> Ran:
     ran = subprocess.run(
-        [sys.executable, "-m", "satellite", "fleet", *arguments],
+        [sys.executable, "-m", "satellite", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -277,7 +277,7 @@ def test_usage_errors(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("satellite.cli.fleet.DEFAULT_CONFIG", str(tmp_path / "none.yaml"))
+    monkeypatch.setattr("satellite.cli.broker_options.DEFAULT_CONFIG", str(tmp_path / "none.yaml"))
     with pytest.raises(SystemExit, match="2"):
         main(["fleet", *arguments])
     assert message in capsys.readouterr().err

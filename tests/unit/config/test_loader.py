@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from satellite.config.loader import Loaded, load, load_all, load_broker
+from satellite.config.loader import Loaded, load, load_all, load_broker, load_satellite
 from satellite.config.model import Config
 from satellite.errors import ConfigError
 from tests.fakes.sections import made
@@ -220,3 +220,12 @@ def test_what_is_wrong_with_the_section_is_said(tmp_path: Path) -> None:
     ]
     assert broker_problems(tmp_path, "- mqtt\n")[0].startswith("config.yaml:1: must be a mapping")
     assert broker_problems(tmp_path, "")[0].startswith("config.yaml:1: the file is empty")
+
+
+def test_who_asks_for_the_name_needs_nothing_else_of_the_file(tmp_path: Path) -> None:
+    text = "satellite: {id: attic, name: !env_var NAME}\nmqtt: {password: !secret x}\nvoice: [!credential x]\n"
+    satellite = load_satellite(write(tmp_path, text), {"NAME": "Under the roof"})
+    assert (satellite.id, satellite.name) == ("attic", "Under the roof")
+    assert load_satellite(write(tmp_path, "mqtt: {}\n"), {}) == Config().satellite
+    with pytest.raises(ConfigError, match=r"config.yaml:1: satellite.id: "):
+        load_satellite(write(tmp_path, "satellite: {id: all}\n"), {})
