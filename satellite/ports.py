@@ -112,8 +112,8 @@ class VoiceLink(Protocol):
 class VoiceLinkFactory(Protocol):
     """Makes the link for a session; every event the session reports goes to `on_event`."""
 
-    def __call__(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink:
-        """A link of its own for each session."""
+    def __call__(self, session: BackendSession, on_event: Callable[[VoiceEvent], None], session_id: str) -> VoiceLink:
+        """A link of its own for each session; the log calls it by this id."""
 
 
 class Publisher(Protocol):

@@ -54,7 +54,7 @@ directory.
 OUTRO = """
 ## Not part of this version
 
-`audio.echo_cancellation: true`, `vad.detector: silero`, `web.enabled: true` and `metrics.enabled: true` are refused by
+`audio.echo_cancellation: true`, `vad.detector: silero` and `web.enabled: true` are refused by
 `check`. `mqtt.discovery_prefix` and `satellite.area` are read, and have no effect yet.
 """
 

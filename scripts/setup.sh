@@ -1,4 +1,4 @@
-# Sourced by scripts/demo and scripts/test: installs what is missing, says what and why, and fails with a sentence.
+# Sourced by the other scripts: installs what is missing, says what and why, and fails with a sentence.
 # Every step looks first and does nothing when it is already done.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -32,18 +32,30 @@ install_packages() {
     sudo true || fail "installing packages needs root, and sudo refused; as root run: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  echo "Installing the Debian packages above ..."
   log=$(mktemp)
   "${as_root[@]}" apt-get update -qq >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get update failed: is there a network?"; }
+  echo "Installing the Debian packages above: $(packages_size "${missing[@]}") ..."
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
     { tail -n 5 "$log" >&2; fail "apt-get could not install: ${missing[*]}"; }
   rm -f "$log"
+}
+
+# packages_size PACKAGE...: what apt-get would download and what that takes, with the packages they need.
+packages_size() {
+  LC_ALL=C apt-get install -y --print-uris --no-install-recommends "$@" 2>/dev/null | awk '
+    /^Need to get/ { split($0, get, /Need to get | of archives/) }
+    /^After this operation/ { use = $4 " " $5 }
+    END { if (use) printf "a download of %s, %s on disk", get[2], use
+      else printf "a download whose size only `apt-get update` can tell" }'
 }
 
 check_python() {
   command -v "$PYTHON" >/dev/null || fail "$PYTHON is not here: apt-get install python3"
   "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "Python 3.11 or newer is needed, $PYTHON is $("$PYTHON" -V 2>&1); set PYTHON=/path/to/python3"
+}
+
+need_venv() {
   "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || need_packages "makes the virtual environment" python3-venv
 }
 
@@ -81,6 +93,23 @@ install_livekit() {
   else
     tail -n 3 "$work/log" >&2
     echo "livekit-server could not be built: the tests of WebRTC rooms are skipped"
+  fi
+  rm -rf "$work"
+}
+
+# install_promtool: the judge of alert rules and dashboards, out of Debian's package, of which nothing is installed.
+install_promtool() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite work
+  [ -n "${PROMTOOL:-}" ] || command -v promtool >/dev/null || [ -x "$cache/promtool" ] && return
+  echo "Fetching promtool for the tests of alert rules (once, a download of 19 MB) ..."
+  mkdir -p "$cache"
+  work=$(mktemp -d -p "$cache")
+  if (cd "$work" && apt-get download -qq -o APT::Sandbox::User= prometheus && dpkg-deb -x prometheus_*.deb .) \
+    >"$work/log" 2>&1; then
+    mv "$work/usr/bin/promtool" "$cache/promtool"
+  else
+    tail -n 3 "$work/log" >&2
+    echo "promtool could not be fetched: the tests of alert rules are skipped"
   fi
   rm -rf "$work"
 }

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from satellite.config.loader import load_all
 from satellite.core import gate, turn
 from satellite.emulator.faults import KINDS, parse_fault
 from satellite.homeassistant import commands
+from satellite.homeassistant.fleet import Row
+from satellite.homeassistant.reports import Complaint
 from satellite.homeassistant.topics import Topics
 from satellite.runtime.standing import SEVERITY
 from tests.fakes.promised import Promises
@@ -226,6 +229,23 @@ def test_the_doctor_s_object_looks_as_shown() -> None:
     example = json.loads(shown)
     assert list(example) == list(real)
     assert real["checks"] == [example["checks"][0] | {"detail": "d", "mend": "m"}]
+
+
+# --- fleet -----------------------------------------------------------------------------------------------------
+
+
+def test_the_fleet_s_object_looks_as_shown() -> None:
+    (shown,) = blocks("docs/fleet.md", "json")
+    example = json.loads(shown)
+    row = Row("hall", Complaint("offline", "m")).as_json()
+    assert [list(one) for one in example["satellites"]] == [list(row)]
+    assert list(example["satellites"][0]["problem"]) == list(asdict(Complaint("c", "m")))
+
+
+def test_every_complaint_of_the_fleet_is_explained() -> None:
+    table = text_of("docs/fleet.md").partition("| PROBLEM | means |")[2].partition("\n\n")[0]
+    codes = set(re.findall(r'Complaint\("(\w+)"', text_of("satellite/homeassistant/condition.py")))
+    assert codes == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
 
 
 # --- emulator ---------------------------------------------------------------------------------------------------

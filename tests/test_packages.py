@@ -24,6 +24,7 @@ DISTRIBUTIONS = {
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "paho": "aiomqtt",
+    "prometheus_client": "prometheus-client",
     "pocketsphinx": "pocketsphinx",
     "pyaudio": "pyaudio",
     "pytest": "pytest",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from satellite import errors
+from satellite.adapters.logs import FIELDS
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -32,6 +33,7 @@ NUMBERS = "dioxXeEfFgG"
 FIT = {
     "adapters/link.py: answer.detail": "httpcall.describe tells no address, header or word of the peer",
     "adapters/link.py: why": "ours; the peer's own words are left to the session, which takes secrets out",
+    "adapters/metrics.py: why": "the system's words, with our own address",
     "adapters/mqtt.py: refused": "a sentence of ours",
     "adapters/mqtt.py: *(self._client_id, topic)": "a topic of our own",
     "adapters/mqtt.py: topic": "printable and cut",
@@ -46,10 +48,11 @@ FIT = {
     "runtime/control.py: refused.reason": "a sentence of ours about the payload, not the payload",
     "runtime/intake.py: detail": "a sentence of ours; a content type in it is printable and cut",
     "runtime/listener.py: failure": "a DeviceError: names of devices and the system's words",
-    "runtime/reporter.py: f' ({reason})' if reason else ''": "Lifecycle: without secrets, printable and cut",
-    "runtime/reporter.py: output.record.reason": "why the gate closed, one of its own words",
+    "runtime/reporter.py: why": "Lifecycle: without secrets, printable and cut",
+    "runtime/reporter.py: record.reason": "why the gate closed, one of its own words",
     "runtime/speaker.py: error": "a DeviceError: names of devices and the system's words",
     "runtime/speaker.py: reason": "why playback was cut, one of our own words",
+    "runtime/standing.py: problem.code": "one of our own words",
     "runtime/uplink.py: failure.category.value": "one of our own words",
 }
 
@@ -116,7 +119,7 @@ def objections(call: LogCall, used: set[str]) -> Iterator[str]:
     if not (isinstance(call.format, ast.Constant) and isinstance(call.format.value, str)):
         yield f"{where}: the format is not one constant text"
     for keyword in call.node.keywords:
-        if keyword.arg != "exc_info":
+        if keyword.arg != "exc_info" and not (keyword.arg == "extra" and are_ids(keyword.value)):
             yield f"{where}: {keyword.arg}="
     if call.is_guarded:
         return
@@ -130,6 +133,16 @@ def objections(call: LogCall, used: set[str]) -> Iterator[str]:
             used.add(f"{call.file}: {shown}")
             if f"{call.file}: {shown}" not in FIT:
                 yield f"{where}: {shown} may be somebody else's words: say in FIT why it is fit for a log"
+
+
+def are_ids(handed_over: ast.expr) -> bool:
+    """A dictionary that stands there, with the keys that become fields of the journal, each an id or a code by name."""
+    return isinstance(handed_over, ast.Dict) and all(
+        isinstance(key, ast.Constant)
+        and key.value in FIELDS
+        and re.fullmatch(r"[\w.]*\b(\w*_)?(id|code)", ast.unparse(value)) is not None
+        for key, value in zip(handed_over.keys, handed_over.values, strict=True)
+    )
 
 
 def conversions(call: LogCall) -> list[str]:
@@ -159,6 +172,17 @@ def test_no_log_call_says_speech_or_secrets() -> None:
     assert present - used == set(), "no longer needed"
 
 
+def test_what_a_logger_adds_to_all_its_lines_are_ids() -> None:
+    made = [
+        (file, node)
+        for file, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and "LoggerAdapter" in ast.unparse(node.func)
+    ]
+    assert made, "they are not found any more"
+    assert [(file, ast.unparse(node)) for file, node in made if not are_ids(node.args[1])] == []
+
+
 def test_what_was_said_is_logged_in_one_place_and_on_request() -> None:
     guarded = [call for file, tree in sources() for call in log_calls(file, tree) if call.is_guarded]
     assert [call.file for call in guarded] == ["runtime/reporter.py"]
@@ -176,6 +200,10 @@ def test_what_was_said_is_logged_in_one_place_and_on_request() -> None:
         "log.info('a' + b)",
         "log.info('%s', body['text'])",
         "log.info('x', extra=message)",
+        "log.info('x', extra={'code': message})",
+        "log.info('x', extra={'utterance_id': id, 'said': said_id})",
+        "log.info('x', extra={**message})",
+        "log.info('x', extra={'code': str(code)})",
         "logging.getLogger('x').info('%s', url)",
         "self._logger.info('%s', data)",
         "log.info('%s', str(answer))",
@@ -252,6 +280,7 @@ LISTENS = re.compile(
     r"\.listen\(|start_server|create_server|start_unix_server|create_datagram_endpoint|\.bind\(|HTTPServer|\bserve\("
 )
 LISTENERS = {
+    "adapters/metrics.py": "figures for Prometheus where they are enabled, on loopback unless told otherwise",
     "adapters/mosquitto.py": "finds a free port for the demo's broker and lets go of it",
 }
 """Besides the emulated service, which `demo` and `emulator` start on loopback."""

@@ -10,130 +10,48 @@ broker and Home Assistant. Exit code 1 when a device or an entity is missing, or
 
 import argparse
 import asyncio
-import os
 import random
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiomqtt
 
-from satellite import __version__
+from bench.doubles import Double, Pace, Use, use_of
 from satellite.app.parts import BIRTH_DELAYS_S
-from satellite.core.events import Stream
-from satellite.core.transcript import SegmentConcluded, UtteranceRecord
-from satellite.homeassistant import payloads
-from satellite.homeassistant.discovery import Identity, plan
-from satellite.homeassistant.entities import Offer
-from satellite.homeassistant.messages import Message
-from satellite.homeassistant.payloads import HealthFigures
-from satellite.homeassistant.topics import ONLINE, Topics
+from satellite.homeassistant.topics import ONLINE
 from tests.fakes.broker import Broker
 from tests.fakes.homeassistant import HomeAssistant, home_assistant
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-OFFER = Offer(("auto", "en", "de", "fr"), ("de", "fr"), ("de",), translates=True, speaks=True)
-HEALTH = HealthFigures(__version__, 61.0, 60.0, 12.0, 12.0, 3, 2, 1, 1, 0.0, 0, 87.4, 1.2, 42_000_000, 98.0, 240.0)
 ENTITIES_SHOWN = 20
 """Of each satellite; the others are disabled at first."""
 PATIENCE_S = 300.0
-UTTERANCE_EVERY_S = 20.0
-HEALTH_EVERY_S = 30.0
+PACE = Pace(utterance_every_s=20.0)
 ARRIVALS_S = 30.0
 """Satellites do not all come at the same moment."""
 BIRTH = "homeassistant/status"
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What a process has used so far."""
-
-    cpu_s: float
-    rss_mb: float
-
-
-class Double:
-    """One satellite's voice at the broker."""
-
-    def __init__(self, number: int) -> None:
-        self.topics = Topics("voice-satellite", f"sat{number:03d}")
-        self.sent_bytes = 0
-        self._number = number
-
-    def beginning(self) -> list[Message]:
-        """What a satellite says when it comes."""
-        identity = Identity(self.topics, f"Satellite {self._number}", None, __version__, "homeassistant", "device")
-        (announced,) = plan(identity, OFFER, None).steps
-        topics = self.topics
-        return [
-            payloads.availability(topics, is_online=True),
-            *announced,
-            payloads.state(topics, "idle"),
-            payloads.cloud(topics, "idle"),
-            payloads.problem(topics, None),
-            payloads.settings(
-                topics, mute=False, volume=80, source_language="en", target_languages=("de",), speech_language="de"
-            ),
-            *self.health(),
-        ]
-
-    def health(self) -> list[Message]:
-        return [payloads.health(self.topics, HEALTH), payloads.usage(self.topics, "2026-11-22", 12.0, 12.0)]
-
-    def utterance(self, number: int) -> list[Message]:
-        """An utterance of two sentences with all that is said of it."""
-        text, now_s, name = f"This is sentence {number}.", time.time(), f"u{number}"
-        segments = [
-            SegmentConcluded(f"{name}-{stream.value}", name, stream, language, text, now_s - 3, now_s, None)
-            for stream, language in ((Stream.SOURCE, "en"), (Stream.TARGET, "de"))
-        ]
-        record = UtteranceRecord(name, now_s - 3, now_s, "en", text, (("de", text),), "de", 2000, 0.0, True, "silence")
-        return [
-            payloads.state(self.topics, "listening"),
-            *(payloads.segment(self.topics, segment, "s1", retain=False) for segment in segments),
-            payloads.utterance(self.topics, record, retain=False),
-            payloads.state(self.topics, "idle"),
-        ]
+class Announced(Double):
+    """One that introduces itself to whoever comes."""
 
     async def live(self, port: int, is_started: asyncio.Event, chance: random.Random) -> None:
         """Connect, introduce itself to whoever comes, and go on for ever once `is_started`."""
         await asyncio.sleep(chance.uniform(0, ARRIVALS_S))
-        async with aiomqtt.Client("127.0.0.1", port, identifier=f"double-{self._number}") as client:
+        async with aiomqtt.Client("127.0.0.1", port, identifier=f"double-{self.topics.satellite_id}") as client:
             await client.subscribe(BIRTH, qos=1)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._greet(client, chance))
-                await self._say(client, self.beginning())
+                await self.say(client, self.beginning())
                 await is_started.wait()
-                await self._talk(client, chance)
+                await self.talk(client, PACE, chance)
 
     async def _greet(self, client: aiomqtt.Client, chance: random.Random) -> None:
         """Say everything again when Home Assistant comes, as a satellite does."""
         async for message in client.messages:
             if message.payload == ONLINE and not message.retain:
                 await asyncio.sleep(chance.uniform(*BIRTH_DELAYS_S))
-                await self._say(client, self.beginning())
-
-    async def _talk(self, client: aiomqtt.Client, chance: random.Random) -> None:
-        health_in_s, utterance_in_s = chance.uniform(0, HEALTH_EVERY_S), chance.uniform(0, UTTERANCE_EVERY_S)
-        number = 0
-        while True:
-            pause_s = min(health_in_s, utterance_in_s)
-            await asyncio.sleep(pause_s)
-            health_in_s, utterance_in_s = health_in_s - pause_s, utterance_in_s - pause_s
-            if health_in_s <= 0:
-                health_in_s = HEALTH_EVERY_S
-                await self._say(client, self.health())
-            if utterance_in_s <= 0:
-                utterance_in_s = chance.expovariate(1 / UTTERANCE_EVERY_S)
-                number += 1
-                await self._say(client, self.utterance(number))
-
-    async def _say(self, client: aiomqtt.Client, messages: Sequence[Message]) -> None:
-        for message in messages:
-            await client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
-            self.sent_bytes += len(message.topic) + len(message.payload)
+                await self.say(client, self.beginning())
 
 
 def main() -> int:
@@ -148,7 +66,7 @@ def main() -> int:
 
 async def _fleet(directory: Path, count: int, seconds: float, seed: int) -> int:
     print(f"seed {seed}, {count} satellites")
-    doubles = [Double(number) for number in range(count)]
+    doubles = [Announced(f"sat{number:03d}", f"Satellite {number}") for number in range(count)]
     chance, is_started = random.Random(seed), asyncio.Event()
     with Broker(directory / "broker") as broker:
         async with home_assistant(directory / "home", broker.port) as home, asyncio.TaskGroup() as group:
@@ -201,13 +119,6 @@ def _used(broker: Broker) -> Use:
 def _used_by(home: HomeAssistant) -> Use:
     assert home.process is not None
     return use_of(home.process.pid)
-
-
-def use_of(pid: int) -> Use:
-    """Processor time and resident memory of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return Use((int(fields[11]) + int(fields[12])) / TICKS_PER_S, pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def tell(when: str, broker: Use, home: Use, before: tuple[Use, Use] = (Use(0, 0), Use(0, 0))) -> None:

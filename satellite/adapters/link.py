@@ -57,14 +57,15 @@ class SessionDriver:
         clock: Clock,
         tls: ssl.SSLContext | None = None,
         *,
-        label: str = "voice",
+        session_id: str = "",
         send_deadline_s: float = 10.0,
     ) -> None:
         self._session = session
         self._on_event = on_event
         self._clock = clock
         self._tls = tls
-        self._label = label
+        self._log = logging.LoggerAdapter(_log, {"session_id": session_id})
+        self._name = session_id[:8]
         self._send_deadline_s = send_deadline_s
         self._group: asyncio.TaskGroup | None = None
         self._kick = asyncio.Event()
@@ -151,14 +152,14 @@ class SessionDriver:
 
     def _answered(self, action: HttpRequest, answer: HttpResponse | HttpFailed) -> None:
         if isinstance(answer, HttpResponse):
-            _log.debug("%s: %s request answered with %d", self._label, action.method, answer.status)
+            self._log.debug("session %s: %s request answered with %d", self._name, action.method, answer.status)
             if self._session.state.is_final and action.disown is not None:
                 self._disown(action.disown(answer))
                 return
             timed = httpcall.with_wait_in_seconds(answer, self._clock)
             self._feed(functools.partial(self._session.http_response, timed))
         else:
-            _log.info("%s: %s request failed: %s", self._label, action.method, answer.detail)
+            self._log.info("session %s: %s request failed: %s", self._name, action.method, answer.detail)
             self._feed(functools.partial(self._session.http_failed, answer))
 
     def _disown(self, farewell: HttpRequest | None) -> None:
@@ -192,7 +193,7 @@ class SessionDriver:
         how = "closed" if closed.was_open else "not connected"
         # the peer's own words may hold a secret, which the session takes out of what it tells
         why = closed.reason if closed.code in (None, ABNORMAL_CLOSURE) else "by the service"
-        _log.info("%s: %s: code %s, %s", self._label, how, closed.code, why)
+        self._log.info("session %s: %s: code %s, %s", self._name, how, closed.code, why)
         self._socket = None
         self._feed(functools.partial(self._session.socket_closed, closed))
         self._kick.set()
@@ -201,7 +202,7 @@ class SessionDriver:
         connection.send_deadline_s = self._send_deadline_s
         tcp.limit_silence(connection.transport.get_extra_info("socket"), self._send_deadline_s)
         connection.on_pong = self._pong
-        _log.info("%s: connected", self._label)
+        self._log.info("session %s: connected", self._name)
         self._feed(self._session.socket_opened)
 
     def _pong(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Logging to standard error: plain lines for people, journal priorities under systemd, and neither speech nor secrets.
+"""Logging to standard error, or under systemd to the journal with fields; neither speech nor secrets in either.
 
 Only the loggers of this package follow the configured level. Those of libraries stay at warnings whatever it is: below
 them websockets writes whole messages, request lines with their tokens, and headers with keys. What libraries say, and
@@ -8,6 +8,8 @@ the texts of exceptions that are not ours, may quote what they were working on: 
 import copy
 import logging
 import os
+import re
+import socket
 import sys
 import threading
 import traceback
@@ -24,6 +26,16 @@ TEXT_CHARACTERS_MAX = 500
 CHAIN_MAX = 16
 """Causes and members of groups that are followed, however they are nested."""
 
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+FIELDS = {
+    "session_id": "VOICE_SATELLITE_SESSION",
+    "utterance_id": "VOICE_SATELLITE_UTTERANCE",
+    "code": "VOICE_SATELLITE_CODE",
+}
+"""What a call may hand over in `extra`, as the journal names it."""
+
+_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+"""A field holds an id or a code of ours, and nothing that could be a word of somebody."""
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _NAMING_ONLY = (AttributeError, ImportError, IndexError, MemoryError, NameError, RecursionError, ZeroDivisionError)
 """Raised by the interpreter, in words about the program and not about its data."""
@@ -34,7 +46,7 @@ class DiscreetFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record with its trace."""
-        if record.name.partition(".")[0] != "satellite":
+        if not _is_ours(record):
             record = copy.copy(record)
             record.msg, record.args = f"a word from %s:%d ({WITHHELD})", (record.module, record.lineno)
         return super().format(record)
@@ -47,12 +59,55 @@ class DiscreetFormatter(logging.Formatter):
         return "" if ei[1] is None else "\n".join(_trace(ei[1], set()))
 
 
+class JournalHandler(logging.Handler):
+    """To journald's own socket: a trace stays one entry, and fields tell what it is about.
+
+    What the socket does not take goes to `otherwise`.
+    """
+
+    def __init__(self, address: str, otherwise: logging.Handler) -> None:
+        super().__init__()
+        self.setFormatter(DiscreetFormatter("%(name)s: %(message)s"))
+        self._address = address
+        self._otherwise = otherwise
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record, one datagram; never waits."""
+        try:
+            self._socket.sendto(self._entry(record), socket.MSG_DONTWAIT, self._address)
+        except OSError:  # journald is away or behind, or this is longer than it takes at once
+            self._otherwise.handle(record)
+        except Exception:  # noqa: BLE001 - as every handler does: nobody expects a log call to raise
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+        super().close()
+
+    def _entry(self, record: logging.LogRecord) -> bytes:
+        """All fields; see systemd.journal-fields(7)."""
+        fields = {
+            "MESSAGE": self.format(record),
+            "PRIORITY": str(_priority(record)),
+            "SYSLOG_IDENTIFIER": "voice-satellite",
+            "CODE_FILE": record.pathname,
+            "CODE_LINE": str(record.lineno),
+            "CODE_FUNC": record.funcName or "",
+        }
+        if _is_ours(record):
+            told = {name: getattr(record, attribute, None) for attribute, name in FIELDS.items()}
+            fields |= {name: value for name, value in told.items() if isinstance(value, str) and _ID.fullmatch(value)}
+        return b"".join(_field(name, value) for name, value in fields.items())
+
+
 class JournalFormatter(DiscreetFormatter):
     """Prefixes each line with the priority the journal reads (sd-daemon(3)); the journal has its own clock."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record with its trace, all of it at its own priority."""
-        prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
+        prefix = f"<{_priority(record)}>"
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
@@ -61,9 +116,10 @@ def set_up_logging(level: str) -> None:
 
     What Python itself would print about a fault, in any thread, goes the same way.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if is_journal(sys.stderr, os.environ.get("JOURNAL_STREAM", "")):
         handler.setFormatter(JournalFormatter("%(name)s: %(message)s"))
+        handler = JournalHandler(JOURNAL_SOCKET, handler)
     else:
         handler.setFormatter(DiscreetFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -81,6 +137,22 @@ def is_journal(stream: TextIO, journal_stream: str) -> bool:
     except (OSError, ValueError):
         return False
     return journal_stream == f"{status.st_dev}:{status.st_ino}"
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == "satellite"
+
+
+def _priority(record: logging.LogRecord) -> int:
+    return _PRIORITIES.get(record.levelno, 6)
+
+
+def _field(name: str, value: str) -> bytes:
+    """As journald's protocol has it: what may hold line ends is led by its length."""
+    data = value.encode(errors="replace")
+    if b"\n" in data:
+        return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)
+    return b"%s=%s\n" % (name.encode(), data)
 
 
 def _fault(error: BaseException | None) -> None:

@@ -73,6 +73,11 @@ class MqttLink:
         self._ended = asyncio.Event()
 
     @property
+    def is_connected(self) -> bool:
+        """The broker has us as online."""
+        return self._status.is_connected
+
+    @property
     def vital(self) -> Vital:
         """What waits is acknowledged, unless the broker is known to be away."""
         return Vital(self.delivered, self._status.is_connected and self._outbox.head() is not None, PATIENCE_S)

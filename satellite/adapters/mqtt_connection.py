@@ -124,8 +124,19 @@ class MqttConnection:
         nothing that was retained before.
         """
         retained = SubscribeOptions.RETAIN_DO_NOT_SEND if live_only else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
-        options = SubscribeOptions(qos=1, retainAsPublished=not live_only, retainHandling=retained)
-        wanted: Any = [(one, options if self._is_version_5 else 1) for one in filters]
+        return await self._subscribe(
+            filters, SubscribeOptions(qos=1, retainAsPublished=not live_only, retainHandling=retained)
+        )
+
+    async def look_on(self, filters: tuple[str, ...]) -> list[str]:
+        """Subscribe to much without a say in it; returns the filters that the broker refuses. Raises BrokerError.
+
+        What comes is marked retained only if it was said before; what the broker cannot get rid of is not kept for us.
+        """
+        return await self._subscribe(filters, SubscribeOptions(qos=0))
+
+    async def _subscribe(self, filters: tuple[str, ...], options: SubscribeOptions) -> list[str]:
+        wanted: Any = [(one, options if self._is_version_5 else options.QoS) for one in filters]
         try:
             answers: Sequence[int | ReasonCode] = await self._opened.subscribe(wanted)
             raise_if_cancelled()

@@ -189,17 +189,21 @@ class App:
         return Control(settings, self._rooms, ports)
 
     def _services(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        return {
-            "publisher": self._publisher.run,
+        standing, link = self._reporter.standing, self._publisher
+        services: dict[str, Callable[[], Awaitable[None]]] = {
+            "publisher": link.run,
             "uplink": self._uplink.run,
             "speaker": self._speaker.run,
             "listener": self._listen,
             "sounds": self._sounds.run,
             "tidy": keep_tidy,
-            "pulse": Pulse(
-                self._reporter.standing.publish_health, told(self._health.stuck), self._around.notifier, self._status
-            ).run,
+            "pulse": Pulse(standing.publish_health, told(self._health.stuck), self._around.notifier, self._status).run,
         }
+        if self._config.metrics.enabled and isinstance(link, MqttLink):
+            from satellite.app.metrics import metrics_service  # noqa: PLC0415 - loaded only when used
+
+            services["metrics"] = metrics_service(self._config, standing, link)
+        return services
 
     def _join(self, settings: RuntimeSettings) -> None:
         """Introduce the parts to each other, and begin with these settings."""

@@ -3,6 +3,7 @@
 import random  # noqa: TID251 - the one place where randomness is made, to be handed in
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from satellite.adapters.mqtt import MqttSettings, TlsSettings
 from satellite.adapters.sound import CaptureSettings, PlaybackSettings
 from satellite.adapters.spool import DiskSpool
 from satellite.config.fields import dotted
-from satellite.config.model import Config
+from satellite.config.model import Config, Mqtt
 from satellite.config.sentences import sentence
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES, CaptureBlock
 from satellite.core.backoff import Backoff, SlowPace
@@ -106,8 +107,14 @@ def playback_settings(config: Config) -> PlaybackSettings:
 
 
 def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
+    """Which broker, who we are there, and what a satellite has to know."""
+    prefix = config.mqtt.discovery_prefix
+    birth = None if prefix is None else birth_topic(prefix)
+    return replace(broker_settings(config.mqtt), birth_topic=birth, targets_max=targets_max)
+
+
+def broker_settings(mqtt: Mqtt) -> MqttSettings:
     """Which broker, and who we are there."""
-    mqtt = config.mqtt
     return MqttSettings(
         host=mqtt.host,
         port=mqtt.effective_port,
@@ -115,8 +122,6 @@ def mqtt_settings(config: Config, targets_max: int) -> MqttSettings:
         password=mqtt.password.get_secret_value() if mqtt.password else None,
         client_id=mqtt.client_id,
         tls=TlsSettings(**msgspec.structs.asdict(mqtt.tls)) if mqtt.tls else None,
-        birth_topic=None if mqtt.discovery_prefix is None else birth_topic(mqtt.discovery_prefix),
-        targets_max=targets_max,
     )
 
 

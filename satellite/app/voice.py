@@ -59,9 +59,9 @@ class VoiceRoom:
         )
         return self._backend.create(self._options, setup)
 
-    def make_link(self, session: BackendSession, on_event: Callable[[VoiceEvent], None]) -> VoiceLink:
+    def make_link(self, session: BackendSession, on_event: Callable[[VoiceEvent], None], session_id: str) -> VoiceLink:
         """What drives a session."""
-        return SessionDriver(session, on_event, self._clock)
+        return SessionDriver(session, on_event, self._clock, session_id=session_id)
 
     def offer(self, settings: RuntimeSettings) -> Offer:
         """What can be chosen with these settings, and what comes out."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "config": "show the effective configuration, or its JSON Schema",
     "doctor": "try devices, broker, voice service, clock and service for real, and say how to mend them",
     "devices": "list capture and playback devices by the name to configure",
+    "fleet": "a live table of all satellites on a broker",
     "forget": "clear what broker and Home Assistant know of a satellite that is no more",
     "replay": "send audio files through gate and voice service as if spoken",
     "emulator": "the voice services' protocols on loopback, for trials and tests",

@@ -8,12 +8,10 @@ import math
 import os
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 import yaml
 
@@ -23,6 +21,7 @@ from satellite.adapters.recording import read_sound
 from satellite.backends.registry import load as load_backend
 from satellite.cli import COMMANDS, EXIT_FAULT, EXIT_OK, Subparsers
 from satellite.cli.emulator import demo_files
+from satellite.cli.ending import EndingSignals
 from satellite.cli.screen import Screen
 from satellite.cli.terminal import Streams, Terminal
 from satellite.core.audio import SAMPLE_BYTES
@@ -43,7 +42,6 @@ LOG_LINES = 5
 AUDIBLE_DBFS = -60.0
 """Speech softer than this is none."""
 SPEECH_BYTES_MAX = 100 * 1024 * 1024
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 OPENING = """\
 The whole main job on this computer: no account, no microphone; about 25 s.
@@ -125,7 +123,7 @@ class _Demo:
 
     async def run(self) -> int:
         """The exit code; 128 more than its number when a signal ended the demonstration."""
-        with _EndingSignals() as signals:
+        with EndingSignals() as signals:
             try:
                 return await self._perform()
             except asyncio.CancelledError:
@@ -268,29 +266,6 @@ class _Demo:
             self._terminal.say(f"- {fault}")
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         self._terminal.say("\n".join([f"The end of the satellite's log, {self._log}:", *lines[-LOG_LINES:]]))
-
-
-class _EndingSignals:
-    """While entered, the first signal that asks for an end cancels the task; more of them disturb no tidying up."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._task: asyncio.Task[object] | None = None
-
-    def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
-        for number in ENDING_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._receive, number)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in ENDING_SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
-
-    def _receive(self, number: int) -> None:
-        if self.received is None and self._task is not None:
-            self.received = number
-            self._task.cancel()
 
 
 def _faults(code: int | None, violations: Sequence[Violation]) -> Iterator[str]:

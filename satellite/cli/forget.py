@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import re
 
 from satellite.cli import COMMANDS, EXIT_OK, Subparsers, add_config_option
 from satellite.cli.terminal import Streams
@@ -22,9 +21,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _id(text: str) -> str:
     """No wildcard must get into a topic."""
-    from satellite.config.model import ID_PATTERN  # noqa: PLC0415 - loaded only when used
+    from satellite.homeassistant.topics import is_id  # noqa: PLC0415 - loaded only when used
 
-    if not re.fullmatch(ID_PATTERN, text):
+    if not is_id(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no id of a satellite: a-z, 0-9, _ and -")
     return text
 

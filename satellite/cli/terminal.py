@@ -12,6 +12,7 @@ from typing import TextIO
 
 ERASE_LINE = "\r\x1b[K"
 DEFAULT_COLUMNS = 80
+DEFAULT_ROWS = 24
 PROSE_COLUMNS = 79
 MARGIN_COLUMNS = 3
 """Kept free behind a line that changes in place: a "^C" must not wrap, or a part of it would stay."""
@@ -33,10 +34,19 @@ class Terminal:
     @property
     def columns(self) -> int:
         """How wide it is at this moment; DEFAULT_COLUMNS when it does not know."""
+        return self._size.columns or DEFAULT_COLUMNS
+
+    @property
+    def rows(self) -> int:
+        """How high it is at this moment; DEFAULT_ROWS when it does not know."""
+        return self._size.lines or DEFAULT_ROWS
+
+    @property
+    def _size(self) -> os.terminal_size:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns or DEFAULT_COLUMNS
+            return os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
-            return DEFAULT_COLUMNS
+            return os.terminal_size((0, 0))
 
     def say(self, text: str = "") -> None:
         """One line, or several. Raises OSError when nobody can read it any more."""
@@ -61,9 +71,13 @@ class Terminal:
             self._change("")
             self._is_line_open = False
 
-    def _change(self, line: str) -> None:
+    def put(self, text: str) -> None:
+        """Exactly this, control sequences and all."""
         with contextlib.suppress(OSError):  # on a terminal that is gone nobody misses it
-            print(ERASE_LINE + line, end="", file=self._stream, flush=True)
+            print(text, end="", file=self._stream, flush=True)
+
+    def _change(self, line: str) -> None:
+        self.put(ERASE_LINE + line)
 
     def styled(self, text: str, style: str) -> str:
         """With an SGR style such as "1" (bold) where there are colours."""

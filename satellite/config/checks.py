@@ -127,9 +127,8 @@ def _mqtt_tls(config: Config) -> Iterator[Finding]:
 
 
 def _later(config: Config) -> Iterator[Finding]:
-    for name in ("web", "metrics"):
-        if getattr(config, name).enabled:
-            yield Finding(f"{name}.enabled", "is not part of this version", "set it to false")
+    if config.web.enabled:
+        yield Finding("web.enabled", "is not part of this version", "set it to false")
 
 
 CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
@@ -147,7 +146,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (_mqtt_login, ("mqtt.username", "mqtt.password")),
     (_mqtt_port, ("mqtt.port", "mqtt.tls")),
     (_mqtt_tls, ("mqtt.tls",)),
-    (_later, ("web.enabled", "metrics.enabled")),
+    (_later, ("web.enabled",)),
 )
 """Each check with the keys it reads: one that already has a problem there says nothing more."""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,11 +11,11 @@ from satellite.backends.base import Severity
 from satellite.config.checks import CHECKS
 from satellite.config.document import MAX_FILE_BYTES, Collection, DocumentError, Node, Scalar, decode, parse
 from satellite.config.fields import dotted, section_at
-from satellite.config.model import Config, Voice
+from satellite.config.model import Config, Mqtt, Voice
 from satellite.config.reader import Reader
 from satellite.config.secrets import Secrets, reason
 from satellite.config.sentences import sentence
-from satellite.core.section import MASK, Fault, Path, Wrong, fields_of, read
+from satellite.core.section import MASK, Fault, Path, Section, Wrong, fields_of, read
 from satellite.errors import ConfigError, Problem
 
 DEFAULT_PATH = FilePath("/etc/voice-satellite/config.yaml")
@@ -41,6 +42,15 @@ def load_all(path: FilePath | str, environment: Mapping[str, str] | None = None)
     return _Loading(FilePath(path), os.environ if environment is None else environment).result()
 
 
+def load_broker(path: FilePath | str, environment: Mapping[str, str] | None = None) -> Mqtt:
+    """The section `mqtt`; all other sections may be missing or wrong. Raises ConfigError with every problem of it."""
+    return _Loading(FilePath(path), os.environ if environment is None else environment).broker()
+
+
+class _Broker(Section, frozen=True):
+    mqtt: Mqtt = Mqtt()
+
+
 class _Loading:
     """One pass over one file. Problems gather; the end decides."""
 
@@ -56,18 +66,32 @@ class _Loading:
         """Reads, validates, checks. Raises ConfigError."""
         config = self._validated(self._data())
         self._check(config)
-        problems = [*self._reader.problems, *self._secrets.problems, *self._problems]
-        if problems:
-            raise ConfigError(self._presentable(problems))
+        self._raise_problems()
         warnings = self._presentable([*self._secrets.warnings, *self._warnings])
         return Loaded(config, frozenset(self._reader.masked), warnings)
 
-    def _data(self) -> dict[str, Any]:
+    def broker(self) -> Mqtt:
+        """Reads, validates and checks one section. Raises ConfigError."""
+        read_of, faults = read(_Broker, self._data(without=fields_of(Config).keys() - {"mqtt"}))
+        for fault in faults:
+            if not _is_below(fault.path, self._reader.unusable):
+                self._note(fault)
+        mqtt = (read_of or _Broker()).mqtt
+        self._check(Config(mqtt=mqtt), below="mqtt")
+        self._raise_problems()
+        return mqtt
+
+    def _raise_problems(self) -> None:
+        problems = [*self._reader.problems, *self._secrets.problems, *self._problems]
+        if problems:
+            raise ConfigError(self._presentable(problems))
+
+    def _data(self, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
         """The file as plain data; a file that is no YAML mapping has this one problem and no other."""
         try:
             with self._path.open("rb") as stream:
-                root = parse(decode(stream.read(MAX_FILE_BYTES + 1)))
-            data = self._reader.mapping(_mapping_root(root))
+                root = _mapping_root(parse(decode(stream.read(MAX_FILE_BYTES + 1))))
+            data = self._reader.mapping(_without(root, without))
         except OSError as error:
             raise ConfigError((Problem(self._file, 1, "", f"cannot be read: {reason(error)}"),)) from error
         except DocumentError as error:
@@ -97,9 +121,11 @@ class _Loading:
         self._problems.append(Problem(self._file, self._reader.line_of(path), dotted(path), message, hint))
         self._reader.unusable.add(path)
 
-    def _check(self, config: Config) -> None:
+    def _check(self, config: Config, below: str = "") -> None:
         """Combinations and the world outside; silent about keys that have a problem already."""
         for check, keys in CHECKS:
+            if not all(key.startswith(below) for key in keys):
+                continue
             if any(_touches(_path(key), self._reader.unusable) for key in keys):
                 continue
             for finding in check(config):
@@ -139,6 +165,12 @@ def _mapping_root(root: Node | None) -> Collection:
     if isinstance(root, Scalar) or not root.is_mapping:
         raise DocumentError(root.line, "must be a mapping of sections", f"such as {SMALLEST}")
     return root
+
+
+def _without(root: Collection, names: AbstractSet[str]) -> Collection:
+    """A mapping without these keys: nothing of them is read, and no secret of theirs looked up."""
+    kept = [pair for pair in root.pairs() if not (isinstance(pair[0], Scalar) and pair[0].text in names)]
+    return replace(root, children=[node for pair in kept for node in pair])
 
 
 def _open_chosen_backend(data: dict[str, Any]) -> str | None:

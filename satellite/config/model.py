@@ -17,9 +17,9 @@ from satellite.backends.palabra.options import PalabraOptions
 from satellite.backends.vurbo.options import VurboOptions
 from satellite.core.section import Secret, Section, checked
 from satellite.errors import LocalMisuse
+from satellite.homeassistant.topics import EVERYBODY, ID_PATTERN
 
 DISCOVERY_PREFIX = "homeassistant"
-ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$"
 TOPIC_PATTERN = r"^[^/+#$\x00][^+#\x00]*$"
 DERIVED = ""
@@ -53,7 +53,7 @@ def _device(value: Any) -> Any:
 
 
 def _satellite_id(value: str) -> str:
-    if value == "all":
+    if value == EVERYBODY:
         raise ValueError("must not be all: commands to all go to every satellite")
     if re.fullmatch(ID_PATTERN, value) is None:
         raise ValueError(

@@ -1,9 +1,18 @@
 """Topics: the MQTT names of one satellite."""
 
+import re
 from dataclasses import dataclass
 
 ONLINE = b"online"
 OFFLINE = b"offline"
+ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+EVERYBODY = "all"
+"""Stands for all satellites in topics of commands, so none can have it as its id."""
+
+
+def is_id(text: str) -> bool:
+    """Whether a satellite can be called so."""
+    return re.fullmatch(ID_PATTERN, text) is not None and text != EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +111,11 @@ class Topics:
     @property
     def command_filters(self) -> tuple[str, str]:
         """Subscriptions for commands to this satellite and to the fleet."""
-        return f"{self.root}/set/#", f"{self.base}/all/set/#"
+        return f"{self.root}/set/#", f"{self.base}/{EVERYBODY}/set/#"
 
     def command_path(self, topic: str) -> str | None:
         """The command's name and what follows it (`mute`, `backend/<action>`); None when it is not for us."""
-        for prefix in (f"{self.root}/set/", f"{self.base}/all/set/"):
+        for prefix in (f"{self.root}/set/", f"{self.base}/{EVERYBODY}/set/"):
             if topic.startswith(prefix):
                 return topic[len(prefix) :]
         return None

@@ -72,10 +72,22 @@ class Reporter:
         if isinstance(output, SegmentConcluded):
             self._publisher.publish(payloads.segment(topics, output, session_id, retain=options.retain_transcripts))
             if options.log_transcripts:
-                log.info("%s [%s] %s", output.id, output.language, output.text)
+                log.info(
+                    "%s [%s] %s",
+                    output.id,
+                    output.language,
+                    output.text,
+                    extra={"session_id": session_id, "utterance_id": output.utterance_id},
+                )
         elif isinstance(output, UtteranceCompleted):
             self._publisher.publish(payloads.utterance(topics, output.record, retain=options.retain_transcripts))
-            log.info("utterance %s complete: %s", output.record.id, output.record.reason)
+            record = output.record
+            log.info(
+                "utterance %s complete: %s",
+                record.id,
+                record.reason,
+                extra={"session_id": session_id, "utterance_id": record.id},
+            )
         elif options.publish_tentative:
             self._publisher.publish(payloads.tentative(topics, output))
 
@@ -91,7 +103,8 @@ class Reporter:
 
     def session_event(self, event: SessionEvent, session_id: str, reason: str | None, trace_id: str | None) -> None:
         """`opened`, `resumed`, `lost`, `closed` or `failed`."""
-        log.info("session %s: %s%s", session_id, event, f" ({reason})" if reason else "")
+        why = f" ({reason})" if reason else ""
+        log.info("session %s: %s%s", session_id, event, why, extra={"session_id": session_id})
         self._publisher.publish(
             payloads.session(self._topics, event, session_id, self._options.backend, reason, trace_id)
         )

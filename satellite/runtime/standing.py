@@ -1,16 +1,20 @@
 """Standing: what holds at the moment (state, problem, settings, health), published retained and again on demand."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 from satellite.homeassistant import payloads
 from satellite.homeassistant.bodies import Link, ProblemCode, State
-from satellite.homeassistant.payloads import HealthFigures, ProblemNote
+from satellite.homeassistant.commands import printable
+from satellite.homeassistant.payloads import PEER_CHARACTERS_MAX, HealthFigures, ProblemNote
 from satellite.homeassistant.topics import Topics
 from satellite.ports import Publisher, SleeplessClock
 from satellite.runtime.moments import Moments
 from satellite.runtime.settings import RuntimeSettings
+
+log = logging.getLogger(__name__)
 
 SEVERITY: tuple[ProblemCode, ...] = get_args(ProblemCode)
 """One problem is shown at a time: the first of these that is active."""
@@ -56,6 +60,26 @@ class Standing:
         self.health: Callable[[], HealthFigures] | None = None
         self.usage: Callable[[], tuple[str, float]] | None = None
         """Today, and the seconds streamed on it."""
+
+    @property
+    def state(self) -> State:
+        """What the satellite does now."""
+        return self._state
+
+    @property
+    def link(self) -> Link:
+        """How the link to the voice service stands."""
+        return self._cloud
+
+    @property
+    def is_muted(self) -> bool:
+        """The microphone is closed by command, whatever weightier state is told."""
+        return "muted" in self._conditions
+
+    @property
+    def problems(self) -> frozenset[ProblemCode]:
+        """Everything that is wrong, not only the most serious."""
+        return frozenset(self._problems)
 
     def republish(self) -> None:
         """Tell a broker that has just come (back) all that holds."""
@@ -132,16 +156,14 @@ class Standing:
     ) -> None:
         """Something is wrong, and these others are not any longer; `since` stays that of its first report."""
         known = self._problems.get(code)
-        for other in instead_of:
-            self._problems.pop(other, None)
+        _end(self._problems, (other for other in instead_of if other != code))
         since = self._moments.now() if known is None else known.since
-        self._problems[code] = _Problem(code, message, hint, since)
+        _keep(self._problems, _Problem(code, message, hint, since))
         self._show()
 
     def solved(self, *codes: ProblemCode) -> None:
         """These are not wrong any longer."""
-        for code in codes:
-            self._problems.pop(code, None)
+        _end(self._problems, codes)
         self._show()
 
     def lost(self, lost_ms: float) -> None:
@@ -162,7 +184,7 @@ class Standing:
             return
         if self._clock.monotonic() - self._lost_at > LOST_SHOWN_S:
             self._lost_at = None
-            self._problems.pop("audio_lost", None)
+            _end(self._problems, ("audio_lost",))
             return
         known = self._problems.get("audio_lost")
         since = self._moments.now() if known is None else known.since
@@ -171,7 +193,7 @@ class Standing:
             "the link to the voice service broke with audio on its way or for longer than voice.outage_buffer_s, "
             "or the microphone or this machine did not keep up"
         )
-        self._problems["audio_lost"] = _Problem("audio_lost", message, hint, since)
+        _keep(self._problems, _Problem("audio_lost", message, hint, since))
 
     def _show(self) -> None:
         """Tell what changed; health follows on a change of note."""
@@ -189,6 +211,23 @@ class Standing:
         self._shown = note
         self._publisher.publish(payloads.problem(self._topics, note))
         return True
+
+
+def _keep(problems: dict[ProblemCode, _Problem], problem: _Problem) -> None:
+    """It holds; the log is told when it did not before."""
+    if problem.code not in problems:
+        sentence = problem.message if problem.hint is None else f"{problem.message} ({problem.hint})"
+        log.warning(
+            "problem %s: %s", problem.code, printable(sentence, PEER_CHARACTERS_MAX), extra={"code": problem.code}
+        )
+    problems[problem.code] = problem
+
+
+def _end(problems: dict[ProblemCode, _Problem], codes: Iterable[ProblemCode]) -> None:
+    """These hold no longer; the log is told of those that did."""
+    for code in codes:
+        if problems.pop(code, None) is not None:
+            log.info("problem %s: over", code, extra={"code": code})
 
 
 _STATES: tuple[State, ...] = ("starting", "parked", "muted", "speaking", "listening")

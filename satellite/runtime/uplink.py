@@ -88,7 +88,13 @@ class UplinkCounters:
         """Tell once a session, loudly the first time, what was of no use: a service may learn new words."""
         if messages:
             level = logging.INFO if self.ignored_messages else logging.WARNING
-            log.log(level, "session %s: %d messages of the service were of no use", session_id[:8], messages)
+            log.log(
+                level,
+                "session %s: %d messages of the service were of no use",
+                session_id[:8],
+                messages,
+                extra={"session_id": session_id},
+            )
             self.ignored_messages += messages
 
 
@@ -110,6 +116,7 @@ class Uplink:
         self._events = events
         self._present: _Conversation | None = None
         self._session_id = ""
+        self._log = logging.LoggerAdapter(log, {})
         self._wanted = asyncio.Event()
         self._retry_now = asyncio.Event()
         self._failure: SessionFailed | None = None
@@ -204,8 +211,10 @@ class Uplink:
         self._session_id = parts.new_id()
         self.counters.sessions += 1
         session = parts.make_session(parts.backlog)
-        self._present = _Conversation(self._session_id, session, parts.make_link(session, self._on_event))
-        log.info("session %s: starting", self._session_id[:8])
+        link = parts.make_link(session, self._on_event, self._session_id)
+        self._present = _Conversation(self._session_id, session, link)
+        self._log = logging.LoggerAdapter(log, {"session_id": self._session_id})
+        self._log.info("session %s: starting", self._session_id[:8])
         session.start(parts.clock.monotonic())
         if self._is_finishing:
             session.finish(parts.clock.monotonic())
@@ -228,11 +237,11 @@ class Uplink:
             return False
         session = self._session_id[:8]
         if wait.parked:
-            log.error("session %s: parked, %s", session, failure.category.value)
+            self._log.error("session %s: parked, %s", session, failure.category.value)
             self._events.parked(failure)
         else:
             level = logging.DEBUG if failure.category is self._told else logging.WARNING
-            log.log(level, "session %s: %s; trying again until it works", session, failure.category.value)
+            self._log.log(level, "session %s: %s; trying again until it works", session, failure.category.value)
             self._told = failure.category
         self._retry_now.clear()
         self._is_waiting = True
@@ -256,7 +265,7 @@ class Uplink:
         elif isinstance(event, SessionEnded) and not event.expected:
             self._failure = SessionFailed(ErrorCategory.CONNECTIVITY, event.reason)
         elif isinstance(event, ConnectionLost):
-            log.info("session %s: connection lost", self._session_id[:8])
+            self._log.info("session %s: connection lost", self._session_id[:8])
         self._events.session_event(self._session_id, event)
 
     def _wake(self) -> None:

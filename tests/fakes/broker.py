@@ -31,6 +31,8 @@ class BrokerOptions:
     """TLS on the listener, with the certificates of `make_certificates` in the broker's directory."""
     require_client_certificate: bool = False
     persistence: bool = False
+    is_verbose: bool = True
+    """Each message in the log, which costs it more than the message."""
     more: str = ""
     """More lines of mosquitto.conf."""
 
@@ -55,9 +57,10 @@ class Broker:
 
     def start(self) -> None:
         """Start, and wait until it accepts connections."""
+        verbose = ["-v"] if self.options.is_verbose else []
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [mosquitto_path(), "-v", "-c", str(self.directory / "mosquitto.conf")], stdout=log, stderr=log
+                [mosquitto_path(), *verbose, "-c", str(self.directory / "mosquitto.conf")], stdout=log, stderr=log
             )
         deadline = time.monotonic() + WAIT_S
         while not self._accepts():

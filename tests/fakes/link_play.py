@@ -41,7 +41,7 @@ def driver(
     tls: ssl.SSLContext | None = None,
     send_deadline_s: float = 10.0,
 ) -> SessionDriver:
-    return SessionDriver(session, on_event, LoopClock(), tls, label="abc123", send_deadline_s=send_deadline_s)
+    return SessionDriver(session, on_event, LoopClock(), tls, session_id="abc123", send_deadline_s=send_deadline_s)
 
 
 async def drive(

@@ -179,7 +179,7 @@ async def speak_to(manners: Manners, minutes: float, seed: int = 0, *, silent_af
     parts = UplinkParts(
         backlog=backlog,
         make_session=lambda waiting: DeepLSession(options(), setup(waiting)),
-        make_link=lambda session, on_event: RefusingLink(log, session, on_event),
+        make_link=lambda session, on_event, _: RefusingLink(log, session, on_event),
         backoff=Backoff(dice.random, slow_pace=SlowPace()),
         clock=clock,
         new_id=lambda: "s",

@@ -178,7 +178,7 @@ def _uplink(result: Talk, options: dict[str, object], clock: Clock) -> Uplink:
     parts = UplinkParts(
         backlog=Backlog(60 * RATE_HZ),
         make_session=make_session,
-        make_link=lambda session, on_event: SessionDriver(session, on_event, clock),
+        make_link=lambda session, on_event, _: SessionDriver(session, on_event, clock),
         backoff=Backoff(lambda: 1.0, slow_pace=SlowPace()),
         clock=clock,
         new_id=new_id,

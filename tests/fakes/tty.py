@@ -16,6 +16,8 @@ from typing import TextIO
 from tests.fakes.daemon import ROOT
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
+PAGE = re.compile(r"(\x1b\[2J|\x1b\[\?1049l|\x1b\[(\d+);1H)((?:(?!\x1b\[(?:2J|\?1049l|\d+;1H)).)*)", re.DOTALL)
+"""Clearing, leaving, and each line that is written at its place."""
 
 
 class Tty:
@@ -23,6 +25,8 @@ class Tty:
 
     def __init__(self, controller: int, stream: TextIO) -> None:
         self._controller = controller
+        self._poll = select.poll()  # `select` knows no descriptor beyond 1023
+        self._poll.register(controller, select.POLLIN)
         self.stream = stream
         self.written = ""
 
@@ -60,9 +64,25 @@ class Tty:
     def read(self) -> str:
         """Everything written so far, control sequences and all; line ends as Python writes them."""
         self.stream.flush()
-        while select.select([self._controller], [], [], 0)[0]:
+        while self._poll.poll(0):
             self.written += os.read(self._controller, 65_536).decode()
         return self.written.replace("\r\n", "\n")
+
+    def resize(self, columns: int, rows: int) -> None:
+        """As if its window was drawn larger or smaller."""
+        fcntl.ioctl(self._controller, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def page(self, *, is_styled: bool = False) -> list[str]:
+        """What a page that is redrawn in place shows at the moment; empty when it was left."""
+        written = self.read()
+        lines: dict[int, str] = {}
+        for control, row, text in PAGE.findall(written[written.rfind("\x1b[?1049h") :]):
+            if row:
+                line = text.removesuffix("\x1b[K")
+                lines[int(row)] = line if is_styled else STYLE.sub("", line)
+            elif control in ("\x1b[2J", "\x1b[?1049l"):
+                lines.clear()
+        return [lines.get(row, "") for row in range(1, max(lines, default=0) + 1)]
 
     def seen(self) -> list[str]:
         """The lines that stay on the screen, without styles."""
@@ -70,10 +90,10 @@ class Tty:
 
 
 @contextlib.contextmanager
-def tty(columns: int = 80) -> Iterator[Tty]:
-    """Open one; zero columns is a terminal that does not know its width."""
+def tty(columns: int = 80, rows: int = 24) -> Iterator[Tty]:
+    """Open one; zero is a terminal that does not know its size."""
     controller, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, controller)
         yield Tty(controller, stack.enter_context(os.fdopen(terminal, "w", encoding="utf-8")))

@@ -240,7 +240,7 @@ class Service:
         self.sessions.append(ScriptedSession(backlog, self.fates.popleft() if self.fates else self.usual))
         return self.sessions[-1]
 
-    def make_link(self, session: object, on_event: Callable[[VoiceEvent], None]) -> ScriptedLink:
+    def make_link(self, session: object, on_event: Callable[[VoiceEvent], None], session_id: str) -> ScriptedLink:
         assert session is self.sessions[-1]
         self.links.append(ScriptedLink(self.sessions[-1], on_event))
         return self.links[-1]

@@ -200,7 +200,7 @@ async def _driven(
     parts = UplinkParts(
         backlog=backlog,
         make_session=make_session,
-        make_link=lambda session, on_event: SessionDriver(session, on_event, clock, tls),
+        make_link=lambda session, on_event, _: SessionDriver(session, on_event, clock, tls),
         backoff=cloud_backoff(),
         clock=clock,
         new_id=new_id,

@@ -171,7 +171,7 @@ async def way(
         parts = UplinkParts(
             backlog=backlog,
             make_session=make_session,
-            make_link=lambda session, on_event: SessionDriver(session, on_event, clock),
+            make_link=lambda session, on_event, _: SessionDriver(session, on_event, clock),
             backoff=cloud_backoff(),
             clock=clock,
             new_id=new_id,

@@ -6,6 +6,7 @@ from tests.fuzz import (
     bookwalk,
     broker,
     files,
+    fleet,
     flux,
     media,
     palabra,
@@ -20,7 +21,7 @@ from tests.fuzz import (
 from tests.fuzz.target import Target
 
 _SERVICES = (wire, sessions, flux, vurbo, palabra, palabrawalk)
-_MODULES = (*_SERVICES, soundwalks, talkwalks, bookwalk, broker, files, media, sockets)
+_MODULES = (*_SERVICES, soundwalks, talkwalks, bookwalk, broker, fleet, files, media, sockets)
 
 
 @cache

@@ -165,13 +165,11 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ],
     ),
     "not in this version": (
-        KEY + "web: {enabled: true}\nmetrics: {enabled: yes}\nvad: {detector: silero}\n"
-        "audio: {echo_cancellation: on}\n",
+        KEY + "web: {enabled: true}\nvad: {detector: silero}\naudio: {echo_cancellation: on}\n",
         [
             "2: web.enabled: is not part of this version (set it to false)",
-            "3: metrics.enabled: is not part of this version (set it to false)",
-            "4: vad.detector: silero is not part of this version (webrtc is the nearest)",
-            "5: audio.echo_cancellation: is not part of this version (set it to false, and use headphones …",
+            "3: vad.detector: silero is not part of this version (webrtc is the nearest)",
+            "4: audio.echo_cancellation: is not part of this version (set it to false, and use headphones …",
         ],
     ),
     # --- passwords that lack their quotes

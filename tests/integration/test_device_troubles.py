@@ -64,6 +64,15 @@ def children() -> list[int]:
     return sorted(family(os.getpid()) - {os.getpid()})
 
 
+def is_alive(process: int) -> bool:
+    """False once all that it held is closed, whether somebody waited for it or not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def listening(driver: str = "alsa", **changes: Any) -> tuple[CaptureSource, Heard]:
     capture, heard = make_capture(CaptureSettings(driver=driver, **changes), CLOCK), Heard()
     capture.start(heard.on_block, heard.on_end)
@@ -296,7 +305,7 @@ async def test_a_bug_of_ours_while_nothing_plays_comes_up_with_the_next_speech(s
     await sink.write(bytes(3_200))
     (process,) = children()
     async with asyncio.timeout(ENDS_WITHIN_S):
-        while descriptors(process):
+        while is_alive(process):
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.02)  # a turn of the loop, in which it is noticed
     with pytest.raises(LocalMisuse, match="KeyError"):

@@ -241,7 +241,9 @@ async def test_no_log_at_any_level_holds_a_token_or_a_payload(
     async with socket_server(slam, server_tls, logger=silent) as port:
         (closed,) = (given for given in await drive(once(dial(port, scheme)), tls=certificates[1]) if given != OPENED)
     assert closed == SocketClosed(was_open=True, code=1008, reason=f"no use for {SECRET}")
-    assert "abc123: connected" in caplog.text
+    assert "session abc123: connected" in caplog.text
+    ours = [record for record in caplog.records if record.name == "satellite.adapters.link"]
+    assert {vars(record)["session_id"] for record in ours} == {"abc123"}
     assert "abc123: closed: code 1008, by the service" in caplog.text
     assert SECRET not in caplog.text
 

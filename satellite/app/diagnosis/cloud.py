@@ -85,7 +85,7 @@ class ServiceVisit:
         session.start(self._clock.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await room.make_link(session, happened).run()
+                await room.make_link(session, happened, parts.new_id()).run()
         for event in events:
             if isinstance(event, SessionFailed):
                 return judge(room.name, event)

@@ -1,6 +1,7 @@
 import io
 import logging
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -10,6 +11,7 @@ from typing import TextIO
 
 import pytest
 
+from satellite.adapters import logs
 from satellite.adapters.logs import CHAIN_MAX, WITHHELD, JournalFormatter, is_journal, set_up_logging
 from satellite.errors import DeviceError, SatelliteError
 from tests.fakes.restored import logging_restored
@@ -24,12 +26,14 @@ def as_it_was() -> Iterator[None]:
 class Log:
     """Standard error, as a file; pytest puts its own in place before each test, so it is set up inside of it."""
 
-    def __init__(self, stream: TextIO, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, stream: TextIO, journal: Path, patch: pytest.MonkeyPatch) -> None:
         self._stream = stream
+        self._journal = journal
         self._patch = patch
 
     def set_up(self, level: str, journal_stream: str | None = None) -> None:
         self._patch.setattr(sys, "stderr", self._stream)
+        self._patch.setattr(logs, "JOURNAL_SOCKET", str(self._journal))
         if journal_stream is None:
             self._patch.delenv("JOURNAL_STREAM", raising=False)
         else:
@@ -49,7 +53,41 @@ class Log:
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     with (tmp_path / "stderr").open("w+") as stream:
-        yield Log(stream, monkeypatch)
+        yield Log(stream, tmp_path / "journal", monkeypatch)
+
+
+class Journal:
+    """Stands for journald: entries as its native protocol has them."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(5.0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def entry(self) -> dict[str, str]:
+        """The next one."""
+        rest, fields = self._socket.recv(1 << 20), {}
+        while rest:
+            line, _, rest = rest.partition(b"\n")
+            name, is_plain, value = line.partition(b"=")
+            if not is_plain:
+                length = int.from_bytes(rest[:8], "little")
+                value, end, rest = rest[8 : 8 + length], rest[8 + length : 9 + length], rest[9 + length :]
+                assert end == b"\n"
+            assert name.decode() not in fields
+            fields[name.decode()] = value.decode()
+        return fields
+
+
+@pytest.fixture
+def journal(log: Log, tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "journal")
+    log.set_up("debug", log.id())
+    yield made
+    made.close()
 
 
 def raise_deep() -> None:
@@ -72,7 +110,78 @@ def test_people_get_plain_lines(log: Log) -> None:
     assert line[:4].isdigit()
 
 
-def test_the_journal_gets_the_priority_on_every_line(log: Log) -> None:
+def test_the_journal_gets_entries_with_fields(log: Log, journal: Journal) -> None:
+    ids = {"session_id": "0123456789abcdef", "utterance_id": "u1", "code": "auth"}
+    logging.getLogger("satellite.room").warning("it %s", "broke", extra=ids)
+    entry = journal.entry()
+    assert Path(entry.pop("CODE_FILE")) == Path(__file__)
+    assert int(entry.pop("CODE_LINE")) > 0
+    assert entry == {
+        "MESSAGE": "satellite.room: it broke",
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "voice-satellite",
+        "CODE_FUNC": "test_the_journal_gets_entries_with_fields",
+        "VOICE_SATELLITE_SESSION": "0123456789abcdef",
+        "VOICE_SATELLITE_UTTERANCE": "u1",
+        "VOICE_SATELLITE_CODE": "auth",
+    }
+    assert log.lines() == []
+
+
+def test_the_journal_gets_a_trace_as_one_entry(journal: Journal) -> None:
+    log_a_fault()
+    entry = journal.entry()
+    lines = entry["MESSAGE"].splitlines()
+    assert [lines[0], lines[-1]] == ["satellite.room: it broke", f"ValueError: ({WITHHELD})"]
+    assert len(lines) > 5
+    assert entry["PRIORITY"] == "3"
+
+
+def test_each_level_has_its_priority(journal: Journal) -> None:
+    for level in (logging.DEBUG, logging.INFO, 25, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logging.getLogger("satellite").log(level, "x")
+    assert [journal.entry()["PRIORITY"] for _ in range(6)] == ["7", "6", "6", "4", "3", "2"]
+
+
+def test_a_field_holds_an_id_and_nothing_else(journal: Journal) -> None:
+    for unfit in ("", "what somebody said", "a\nPRIORITY=0", "x" * 65, 7, None, "caf\u00e9"):
+        logging.getLogger("satellite").info("x", extra={"session_id": unfit, "code": "auth"})
+        entry = journal.entry()
+        assert "VOICE_SATELLITE_SESSION" not in entry
+        assert entry["VOICE_SATELLITE_CODE"] == "auth"
+
+
+def test_what_libraries_hand_over_is_no_field(journal: Journal) -> None:
+    logging.getLogger("websockets").error(SAID, extra={"code": SAID, "session_id": SAID})
+    entry = journal.entry()
+    assert SAID not in str(entry)
+    assert "VOICE_SATELLITE_CODE" not in entry
+
+
+def test_what_the_journal_does_not_take_is_written_as_lines(log: Log, journal: Journal) -> None:
+    logging.getLogger("satellite").warning("x" * 2_000_000)
+    (line,) = log.lines()
+    assert line.startswith("<4>satellite: xxx")
+    journal.close()
+    logging.getLogger("satellite").warning("gone")
+    assert log.lines()[1] == "<4>satellite: gone"
+
+
+def test_a_journal_that_is_behind_is_not_waited_for(log: Log, journal: Journal) -> None:
+    for _ in range(5000):
+        logging.getLogger("satellite").info("x")
+    assert "<6>satellite: x" in log.lines()
+    assert journal.entry()["MESSAGE"] == "satellite: x"
+
+
+def test_a_call_that_cannot_be_written_raises_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logging.getLogger("satellite").info("%d", "no number")
+    logging.getLogger("satellite").info("next")
+    assert journal.entry()["MESSAGE"] == "satellite: next"
+
+
+def test_without_its_socket_the_journal_gets_the_priority_on_every_line(log: Log) -> None:
     log.set_up("debug", log.id())
     room = logging.getLogger("satellite.room")
     room.debug("d")

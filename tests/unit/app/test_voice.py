@@ -22,7 +22,7 @@ async def test_sessions_are_made_but_not_started() -> None:
     session = room().make_session(Backlog(16_000), configured_settings(CONFIG), {})
     assert session.state is SessionState.IDLE
     assert session.actions() == []
-    assert isinstance(room().make_link(session, lambda _: None), SessionDriver)
+    assert isinstance(room().make_link(session, lambda _: None, "s1"), SessionDriver)
 
 
 def test_settings_are_judged_by_the_backend() -> None:

@@ -151,7 +151,8 @@ def test_tls_files_come_in_pairs_and_exist(tmp_path: Path) -> None:
 
 
 def test_what_comes_later_cannot_be_enabled() -> None:
-    assert [finding.path for finding in findings({"web": {"enabled": True}, "metrics": {"enabled": True}})] == [
-        "web.enabled",
-        "metrics.enabled",
-    ]
+    assert [finding.path for finding in findings({"web": {"enabled": True}})] == ["web.enabled"]
+
+
+def test_metrics_may_be_served() -> None:
+    assert findings({"metrics": {"enabled": True}}) == []

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from satellite.config.loader import Loaded, load, load_all
+from satellite.config.loader import Loaded, load, load_all, load_broker
 from satellite.config.model import Config
 from satellite.errors import ConfigError
 from tests.fakes.sections import made
@@ -178,3 +178,45 @@ def test_names_of_any_length_are_told_in_a_line(tmp_path: Path) -> None:
     assert len(told) == 2
     assert all(len(problem) < 2_200 for problem in told)
     assert any(problem.startswith(f"config.yaml:2: mqtt.{'k' * 64}…: unknown key") for problem in told)
+
+
+# --- the broker alone -----------------------------------------------------------------------------------------------
+
+
+def broker_problems(directory: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_broker(write(directory, text), {})
+    return [str(problem).replace(f"{directory}/", "") for problem in caught.value.problems]
+
+
+def test_who_looks_at_the_broker_needs_nothing_else_of_the_file(tmp_path: Path) -> None:
+    text = (
+        "mqtt: {host: broker.lan, username: ops, password: !secret broker, tls: {ca_file: ca.pem}}\n"
+        "voice: {backend: nobody, deepl: {api_key: !secret not_here}}\naudio: [!credential x]\n"
+    )
+    (tmp_path / "ca.pem").write_text("certificates")
+    mqtt = load_broker(write(tmp_path, text, "broker: abcdefgh\n"), {})
+    assert (mqtt.host, mqtt.username, mqtt.effective_port) == ("broker.lan", "ops", 8883)
+    assert mqtt.password is not None
+    assert mqtt.password.get_secret_value() == "abcdefgh"
+    assert mqtt.tls is not None
+    assert mqtt.tls.ca_file == str(tmp_path / "ca.pem")
+
+
+def test_a_file_without_the_section_means_its_defaults(tmp_path: Path) -> None:
+    assert load_broker(write(tmp_path, "voice: {}\n"), {}) == Config().mqtt
+
+
+def test_what_is_wrong_with_the_section_is_said(tmp_path: Path) -> None:
+    text = "mqtt:\n  hots: a\n  port: 99999\n  password: !secret gone\nmtqt: {}\n"
+    assert broker_problems(tmp_path, text) == [
+        "config.yaml:2: mqtt.hots: unknown key (did you mean host?)",
+        "config.yaml:3: mqtt.port: must be 65535 or less, not 99999",
+        "config.yaml:4: mqtt.password: !secret gone: there is no secrets.yaml (create it with a line `gone: …`)",
+        "config.yaml:5: mtqt: unknown key (did you mean mqtt?)",
+    ]
+    assert broker_problems(tmp_path, "mqtt: {password: abcdefgh}") == [
+        "config.yaml:1: mqtt.password: has no effect without mqtt.username (add the user name)"
+    ]
+    assert broker_problems(tmp_path, "- mqtt\n")[0].startswith("config.yaml:1: must be a mapping")
+    assert broker_problems(tmp_path, "")[0].startswith("config.yaml:1: the file is empty")

@@ -1,6 +1,6 @@
 import pytest
 
-from satellite.homeassistant.topics import Topics
+from satellite.homeassistant.topics import Topics, is_id
 
 TOPICS = Topics("voice-satellite", "kitchen")
 
@@ -72,3 +72,14 @@ def test_a_base_with_several_levels() -> None:
     topics = Topics("home/voice", "kitchen")
     assert topics.state == "home/voice/kitchen/state"
     assert topics.command_path("home/voice/all/set/restart") == "restart"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((good, True) for good in ("kitchen", "0_a-b", "x" * 63)),
+        *((bad, False) for bad in ("x" * 64, "", "-a", "Kitchen", "a/b", "+", "a\n", "all")),
+    ],
+)
+def test_what_a_satellite_can_be_called(text: str, expected: bool) -> None:
+    assert is_id(text) is expected

@@ -70,6 +70,16 @@ def test_text_reaches_the_log_only_when_wished(log_text: bool, caplog: pytest.Lo
     assert "Geh" not in caplog.text
 
 
+def test_the_log_says_which_session_and_which_utterance_it_is_about(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    reporter = Play(log_text=True).reporter
+    reporter.transcript(SEGMENT, "s1")
+    reporter.transcript(UtteranceCompleted(RECORD), "s1")
+    reporter.session_event("opened", "s1", None, None)
+    ids = [(vars(record)["session_id"], vars(record).get("utterance_id")) for record in caplog.records]
+    assert ids == [("s1", SEGMENT.utterance_id), ("s1", RECORD.id), ("s1", None)]
+
+
 def test_speech_and_sound() -> None:
     play = Play()
     play.reporter.standing.started()

@@ -1,6 +1,7 @@
 """What holds at the moment: one state, one problem, told when they change and again on demand."""
 
 import itertools
+import logging
 from datetime import datetime
 
 import pytest
@@ -154,6 +155,59 @@ async def test_what_is_no_problem_needs_no_solution() -> None:
     play = Play()
     play.standing.solved("auth", "quota")
     assert play.publisher.messages == []
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    """What the log was told: how loud, in which words, and the code that the journal gets as a field."""
+    return [(record.levelname, record.getMessage(), vars(record)["code"]) for record in caplog.records]
+
+
+@virtual
+async def test_the_log_is_told_of_each_problem_when_it_comes_and_when_it_goes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    play = Play()
+    play.standing.problem("auth", "refused\n", "look at the key")
+    play.standing.problem("auth", "refused again", None)
+    play.standing.problem("unreachable", "no route", None, instead_of={"quota", "auth", "unreachable"})
+    play.standing.solved("auth", "unreachable")
+    assert told(caplog) == [
+        ("WARNING", "problem auth: refused\N{REPLACEMENT CHARACTER} (look at the key)", "auth"),
+        ("INFO", "problem auth: over", "auth"),
+        ("WARNING", "problem unreachable: no route", "unreachable"),
+        ("INFO", "problem unreachable: over", "unreachable"),
+    ]
+
+
+@virtual
+async def test_the_log_is_told_of_lost_audio_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    play = Play()
+    play.standing.lost(100.0)
+    play.standing.lost(100.0)
+    play.standing.publish_health()
+    await pass_time(LOST_SHOWN_S + 1)
+    play.standing.publish_health()
+    assert [(level, code) for level, _, code in told(caplog)] == [("WARNING", "audio_lost"), ("INFO", "audio_lost")]
+
+
+@virtual
+async def test_what_holds_can_be_looked_at() -> None:
+    play = Play()
+    standing = play.standing
+    assert (standing.state, standing.link, standing.problems, standing.is_muted) == (
+        "starting",
+        "idle",
+        frozenset(),
+        False,
+    )
+    standing.problem("auth", "no", None)
+    standing.problem("speaker", "no", None)
+    standing.cloud("lost")
+    standing.settings(SETTINGS.changed(mute=True))
+    assert (standing.state, standing.link, standing.is_muted) == ("starting", "lost", True), (
+        "muted shows behind starting"
+    )
+    assert standing.problems == {"auth", "speaker"}
 
 
 # --- lost audio ---------------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ async def test_messages_of_no_use_are_told_once_a_session(caplog: pytest.LogCapt
             await pass_time(1)
     told = [(record.levelname, record.args) for record in caplog.records if "of no use" in record.message]
     assert told == [("WARNING", ("s2", 3)), ("INFO", ("s3", 2))]
+    ids = [vars(record)["session_id"] for record in caplog.records if record.name == "satellite.runtime.uplink"]
+    assert ids == ["s1", "s2", "s2", "s3", "s3"], "each line is about a session"
     assert play.uplink.counters.ignored_messages == 5
 
 
