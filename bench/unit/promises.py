@@ -86,7 +86,7 @@ async def has_no_privileges(scene: Scene) -> str:
 
 async def writes_nowhere_else(scene: Scene) -> str:
     """What it sees is read-only, for root even, but its state directory and a /tmp of its own; homes are hidden."""
-    where = ("/etc", "/usr", "/var/lib", "/var/log", "/opt/voice-satellite", "/boot", STATE, "/tmp")
+    where = ("/etc", "/usr", "/var/lib", "/var/log", "/opt/voice-satellite", "/run", STATE, "/tmp")
     open_to_it = [at for at in where if (await _touch(scene, at)) == 0]
     hold(is_so=open_to_it == [STATE, "/tmp"], complaint=f"it could write to {open_to_it}")
     inside = (await scene.run("nsenter", "-t", str(scene.pid), "-m", "ls", "/home", "/root", check=False)).stdout
