@@ -147,7 +147,8 @@ def _bare_tree(cache: Path, architecture: str, release: str) -> Path:
     if not tree.exists():
         print(f"building {tree} (some minutes, once) …", flush=True)
         cache.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(building := tree.with_suffix(".building"), ignore_errors=True)
+        building = tree.with_suffix(".building")
+        shutil.rmtree(building, ignore_errors=True)
         build = [
             "mmdebstrap",
             "--quiet",
@@ -158,6 +159,7 @@ def _bare_tree(cache: Path, architecture: str, release: str) -> Path:
         ]
         built = subprocess.run(["nice", *build], capture_output=True, text=True, check=False)
         if built.returncode:
+            shutil.rmtree(building, ignore_errors=True)
             raise SetupError(f"mmdebstrap failed:\n{built.stderr[-2000:]}")
         building.rename(tree)
     return tree

@@ -81,11 +81,12 @@ pip() {
   PIP_ROOT_USER_ACTION=ignore "$python" "$work/pip/pip" -q --disable-pip-version-check --no-input --no-cache-dir "$@"
 }
 
-# make_wheel PYTHON DIRECTORY SOURCE...: our own wheel, made from this tree with the locked tools, which come from SOURCE.
+# make_wheel PYTHON DIRECTORY SOURCE...: our own wheel, made from this tree with the locked tools, which SOURCE brings.
 make_wheel() {
   local python=$1 directory=$2
   shift 2
-  pip "$python" install --require-hashes --only-binary :all: --target "$work/tools" "$@" -r deploy/build-requirements.txt &&
+  pip "$python" install --require-hashes --only-binary :all: --target "$work/tools" "$@" \
+    -r deploy/build-requirements.txt &&
     PYTHONPATH=$work/tools PYTHONDONTWRITEBYTECODE=1 \
       pip "$python" wheel --no-build-isolation --no-deps --no-index -w "$directory" .
 }
