@@ -228,6 +228,8 @@ async def fleet(suite: str, directory: Path) -> AsyncIterator[Fleet]:
         places = [*(cards[name].directory for name in SATELLITES), None]
         machines = stack.enter_context(nodes([*SATELLITES, "broker"], directory / "nodes", suite=suite, cards=places))
         names = dict(zip([*SATELLITES, "broker"], machines, strict=True))
+        for machine in machines:  # as a machine that somebody uses has them
+            await asyncio.to_thread(machine.run, "apt-get", "-q", "update")
         passwords = {name: f"password-of-{name}" for name in (*SATELLITES, OPERATOR)}
         scene = Fleet(directory, names, cards, (services[0], services[1]), free_port(), *made, passwords)
         scene.write_inventory()
