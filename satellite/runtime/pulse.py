@@ -7,6 +7,8 @@ from satellite.errors import StalledError
 from satellite.ports import ServiceNotifier
 
 HEALTH_EVERY_S = 30.0
+FIRST_HEALTH_AFTER_S = 5.0
+"""By then the microphone is heard: whoever waits for a satellite to be well after a start need not wait for long."""
 LOOK_EVERY_S = 1.0
 STATUS_EVERY_S = 5.0
 
@@ -30,7 +32,7 @@ class Pulse:
         """Look for ever. Raises StalledError when a part of the pipeline stands still and nobody knows why."""
         beat_every_s = self._notifier.watchdog_interval_s() or HEALTH_EVERY_S
         pause_s = min(LOOK_EVERY_S, beat_every_s)
-        beat_in_s, health_in_s, status_in_s = beat_every_s, HEALTH_EVERY_S, STATUS_EVERY_S
+        beat_in_s, health_in_s, status_in_s = beat_every_s, FIRST_HEALTH_AFTER_S, STATUS_EVERY_S
         while True:
             await asyncio.sleep(pause_s)
             self._look()

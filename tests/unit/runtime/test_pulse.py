@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from satellite.errors import StalledError
-from satellite.runtime.pulse import HEALTH_EVERY_S, LOOK_EVERY_S, STATUS_EVERY_S, Pulse
+from satellite.runtime.pulse import FIRST_HEALTH_AFTER_S, HEALTH_EVERY_S, LOOK_EVERY_S, STATUS_EVERY_S, Pulse
 from tests.fakes.virtual_time import pass_time, running, virtual
 
 
@@ -52,7 +52,19 @@ async def test_how_it_is_is_told_steadily() -> None:
     play = Play(None)
     async with running(play.pulse.run):
         await pass_time(HEALTH_EVERY_S + STATUS_EVERY_S + 0.5)
-        assert play.statuses == ["published 0"] * 5 + ["published 1"] * 2
+        assert play.statuses == ["published 1"] * 6 + ["published 2"]
+
+
+@virtual
+async def test_the_first_health_comes_soon_after_a_start() -> None:
+    play = Play(None)
+    async with running(play.pulse.run):
+        await pass_time(FIRST_HEALTH_AFTER_S - 0.5)
+        assert play.published == 0
+        await pass_time(1.0)
+        assert play.published == 1
+        await pass_time(HEALTH_EVERY_S - 1.0)
+        assert play.published == 1
 
 
 @virtual
