@@ -1,4 +1,4 @@
-"""The role, its playbooks and the example inventory: sound to Ansible's own tools, and the daemon takes what they make."""
+"""Role, playbooks and example inventory: sound to Ansible's own tools, and the daemon takes what they make."""
 
 import asyncio
 import json
@@ -75,12 +75,12 @@ def test_every_default_is_described_and_nothing_else(role: str) -> None:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of every host of the example inventory, as the role makes it, and what stands for its secrets."""
+    """The configuration of every host of the example inventory, as the role makes it; what stands for its secrets."""
     directory = tmp_path_factory.mktemp("rendered")
     done = tool("ansible-playbook", "playbooks/render.yml", "-e", f"voice_satellite_render_to={directory}")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("deepl_api_key", "mqtt_password"):
-        (directory / name).write_text("example-key:fx", encoding="utf-8")
+        (directory / name).write_text("example-key", encoding="utf-8")
     return directory
 
 

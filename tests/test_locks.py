@@ -17,7 +17,7 @@ DEPLOY = ROOT / "deploy"
 BASE = DEPLOY / "requirements.txt"
 LOCKS = sorted([BASE, DEPLOY / "build-requirements.txt", *(DEPLOY / "extras").iterdir()])
 FROM_DEBIAN = {"portaudio", "systemd"}
-NOT_FOR_BOXES = {"dev", "recogniser"}
+NOT_FOR_BOXES = {"deploy", "dev", "recogniser"}
 PINNED = re.compile(
     r"(?P<name>[a-z0-9-]+)==(?P<version>[\w.]+)( ; [^\\]+)?(?P<hashes>( \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
 )

@@ -30,11 +30,15 @@ DISTRIBUTIONS = {
     "pytest": "pytest",
     "pytest_asyncio": "pytest-asyncio",
     "soxr": "soxr",
+    "systemd": "systemd-python",
     "webrtcvad": "webrtcvad-wheels",
     "websockets": "websockets",
     "yaml": "pyyaml",
 }
 """Which distribution of pyproject.toml brings each package that satellite imports."""
+
+TOOLS = {"dev", "deploy"}
+"""Extras of programs to be run, not of packages to be imported."""
 
 
 @cache
@@ -56,7 +60,7 @@ def extras() -> dict[str, set[str]]:
 
 
 def declared(*, for_development: bool = False) -> set[str]:
-    optional = (names for extra, names in extras().items() if for_development or extra != "dev")
+    optional = (names for extra, names in extras().items() if for_development or extra not in TOOLS)
     return names_of(project()["dependencies"]).union(*optional)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import functools
+import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -20,14 +21,22 @@ PLUGIN_NAMES = (
     "oss", "upmix", "vdownmix", "asym", "cards",
 )  # fmt: skip
 """Hints that are plug-ins or parts of a card; the card itself is listed as plughw."""
+TOO_OLD = tuple(f"0.{minor}." for minor in range(10))
+"""Versions of pyalsaaudio that tell neither the state of a device nor what it was opened with; Debian 12 has 0.8.4."""
 SOUND_SERVERS = ("pulse", "pipewire")
 _CARD_IN_NAME = re.compile(r"(?:CARD=|\bhw:|\bplughw:)([^,:)]+)")
 _NO_DEVICE = ("No such file or directory", "No such device")
 
 
 def is_available() -> bool:
-    """True when pyalsaaudio is installed."""
-    return importlib.util.find_spec("alsaaudio") is not None
+    """True when pyalsaaudio is installed, and not known to be too old."""
+    if importlib.util.find_spec("alsaaudio") is None:
+        return False
+    try:
+        version = importlib.metadata.version("pyalsaaudio")
+    except importlib.metadata.PackageNotFoundError:  # a module without its package's papers
+        return True
+    return not version.startswith(TOO_OLD)
 
 
 def load() -> Any:

@@ -6,6 +6,7 @@ the texts of exceptions that are not ours, may quote what they were working on: 
 """
 
 import copy
+import errno
 import logging
 import os
 import re
@@ -13,7 +14,8 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import starmap
 from types import TracebackType
 from typing import TextIO
 
@@ -75,9 +77,11 @@ class JournalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """One record, one datagram; never waits."""
         try:
-            self._socket.sendto(self._entry(record), socket.MSG_DONTWAIT, self._address)
-        except OSError:  # journald is away or behind, or this is longer than it takes at once
-            self._otherwise.handle(record)
+            fields = self._fields(record)
+            self._socket.sendto(b"".join(starmap(_field, fields.items())), socket.MSG_DONTWAIT, self._address)
+        except OSError as error:  # journald is away or behind, or this is longer than a datagram
+            if error.errno != errno.EMSGSIZE or not _sent_as_file(fields):
+                self._otherwise.handle(record)
         except Exception:  # noqa: BLE001 - as every handler does: nobody expects a log call to raise
             self.handleError(record)
 
@@ -86,8 +90,8 @@ class JournalHandler(logging.Handler):
         self._socket.close()
         super().close()
 
-    def _entry(self, record: logging.LogRecord) -> bytes:
-        """All fields; see systemd.journal-fields(7)."""
+    def _fields(self, record: logging.LogRecord) -> dict[str, str]:
+        """What the journal is told, by name; see systemd.journal-fields(7)."""
         fields = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(_priority(record)),
@@ -99,7 +103,7 @@ class JournalHandler(logging.Handler):
         if _is_ours(record):
             told = {name: getattr(record, attribute, None) for attribute, name in FIELDS.items()}
             fields |= {name: value for name, value in told.items() if isinstance(value, str) and _ID.fullmatch(value)}
-        return b"".join(_field(name, value) for name, value in fields.items())
+        return fields
 
 
 class JournalFormatter(DiscreetFormatter):
@@ -153,6 +157,19 @@ def _field(name: str, value: str) -> bytes:
     if b"\n" in data:
         return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)
     return b"%s=%s\n" % (name.encode(), data)
+
+
+def _sent_as_file(fields: Mapping[str, str]) -> bool:
+    """By systemd-python, which hands over what is long as a file; False without it, or when journald takes none."""
+    try:
+        from systemd.journal import sendv  # noqa: PLC0415 - loaded only for what is too long for a datagram
+    except ImportError:
+        return False
+    try:
+        sendv(*(f"{name}={value}" for name, value in fields.items()))
+    except OSError:
+        return False
+    return True
 
 
 def _fault(error: BaseException | None) -> None:
