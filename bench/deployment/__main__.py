@@ -17,9 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.deployment.fleet import Fleet, PromiseError, fleet, watching
-from bench.deployment.promises import PROMISES, Promise, the_broker_is_there
+from bench.deployment.fleet import fleet, watching
+from bench.deployment.promises import PROMISES, the_broker_is_there
 from bench.nodes import NodeError
+from bench.trial import tried
 
 
 def main() -> int:
@@ -45,25 +46,14 @@ async def _suite(suite: str, directory: Path) -> str:
     """The promise that was broken, the first one: those behind it build on it."""
     print(suite)
     async with fleet(suite, directory) as scene:
-        complaint = await _tried(the_broker_is_there, scene)
+        complaint = await tried(the_broker_is_there, scene, lambda: "")
         if complaint:
             return complaint
         async with watching(scene):
             for promise in PROMISES:
-                complaint = await _tried(promise, scene)
+                complaint = await tried(promise, scene, lambda: "")
                 if complaint:
                     return complaint
-    return ""
-
-
-async def _tried(promise: Promise, scene: Fleet) -> str:
-    """Why it was broken; empty when it was kept."""
-    title = promise.__name__.replace("_", " ")
-    try:
-        print(f"  {title}: {await promise(scene)}", flush=True)
-    except (PromiseError, NodeError, TimeoutError, AssertionError) as error:
-        print(f"  BROKEN {title}: {error}", flush=True)
-        return f"{title}: {type(error).__name__}"
     return ""
 
 

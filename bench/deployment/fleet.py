@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import yaml
 
 from bench.deployment.releases import ROOT, Release, releases
 from bench.nodes import Node, NodeError, nodes
+from bench.trial import PromiseError, until
 from satellite.adapters.mosquitto import free_port
 from tests.fakes.broker import Subscriber, subscriber
 from tests.fakes.daemon import Emulator, emulator
@@ -32,10 +33,6 @@ AUDIO_GROUP = 29
 SENTENCE = "Good morning, the kitchen light is on."
 SENTENCE_MS = (500, 3_600)
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-
-
-class PromiseError(Exception):
-    """A promise did not hold; says which."""
 
 
 @dataclass(frozen=True)
@@ -187,20 +184,11 @@ class Fleet:
         topic = f"voice-satellite/{name}/utterance"
         before = len(self.watch.texts(topic))
         self.cards[name].say(demo_pcm(*SENTENCE_MS))
-        await self.until(lambda: len(self.watch.texts(topic)) > before, 60, f"{name} does not hear")
+        await until(lambda: len(self.watch.texts(topic)) > before, 60, f"{name} does not hear")
         utterance = self.latest(name, "utterance")
         if utterance["source"]["text"] != SENTENCE:
             raise PromiseError(f"{name} heard {utterance['source']['text']!r}")
         return ", ".join(sorted(utterance["translations"]))
-
-    async def until(self, is_so: Callable[[], bool], within_s: float, complaint: str) -> float:
-        """Look until it is so; after how many seconds. Raises PromiseError."""
-        began_at = time.monotonic()
-        while not await asyncio.to_thread(is_so):
-            if time.monotonic() - began_at > within_s:
-                raise PromiseError(f"{complaint} within {within_s:.0f} s")
-            await asyncio.sleep(0.1)
-        return time.monotonic() - began_at
 
 
 def _ansible_playbook() -> str:

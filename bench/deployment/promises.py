@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-from bench.deployment.fleet import SATELLITES, Fleet, Played, PromiseError
+from bench.deployment.fleet import SATELLITES, Fleet, Played
 from bench.nodes import Node
+from bench.trial import hold, until
 
 ETC = "/etc/voice-satellite"
 CONFIG = f"{ETC}/config.yaml"
@@ -28,12 +29,6 @@ UNTRACKED = (
 """What changes on a machine by itself, or with Debian packages."""
 
 Promise = Callable[[Fleet], Awaitable[str]]
-
-
-def hold(*, is_so: bool, complaint: str) -> None:
-    """Raises PromiseError with the complaint when it is not so."""
-    if not is_so:
-        raise PromiseError(complaint)
 
 
 def holds_changes(played: Played, wanted: dict[str, int]) -> None:
@@ -186,10 +181,10 @@ async def the_doctor_of_all(fleet: Fleet) -> str:
 async def all_are_muted_and_heard_again(fleet: Fleet) -> str:
     """Each box tells itself with its own login; the second time nothing changes."""
     played = await fleet.well("mute_all", fleet.following)
-    await fleet.until(lambda: _all_are(fleet, "muted"), 20, "not all are muted")
+    await until(lambda: _all_are(fleet, "muted"), 20, "not all are muted")
     holds_changes(await fleet.well("mute_all", fleet.following), dict.fromkeys(SATELLITES, 0))
     await fleet.well("mute_all", fleet.following, voice_satellite_mute="OFF")
-    await fleet.until(lambda: _all_are(fleet, "idle"), 20, "not all hear again")
+    await until(lambda: _all_are(fleet, "idle"), 20, "not all hear again")
     return f"{played.took_s:.0f} s, and back"
 
 
@@ -198,12 +193,12 @@ async def it_comes_back_after_a_reboot_and_a_kill(fleet: Fleet) -> str:
     study = fleet.machines["study"]
     began_at = time.monotonic()
     await asyncio.to_thread(study.reboot)
-    await fleet.until(lambda: _is_new(fleet, "study", began_at), WELL_WITHIN_S, "the study does not come back")
+    await until(lambda: _is_new(fleet, "study", began_at), WELL_WITHIN_S, "the study does not come back")
     back_s = time.monotonic() - began_at
     await fleet.hears("study")
     killed_at = time.monotonic()
     await _run(study, "systemctl", "kill", "--signal=KILL", "voice-satellite")
-    await fleet.until(lambda: _is_new(fleet, "study", killed_at), WELL_WITHIN_S, "it is not started anew")
+    await until(lambda: _is_new(fleet, "study", killed_at), WELL_WITHIN_S, "it is not started anew")
     killed_s = time.monotonic() - killed_at
     await fleet.hears("study")
     return f"online {back_s:.1f} s after the reboot, {killed_s:.1f} s after kill -9; it hears"

@@ -19,8 +19,9 @@ import tempfile
 from pathlib import Path
 
 from bench.nodes import NodeError
+from bench.trial import tried
 from bench.unit.promises import PROMISES, Promise
-from bench.unit.scene import PromiseError, Scene, scene
+from bench.unit.scene import scene
 
 
 def main() -> int:
@@ -49,21 +50,10 @@ async def _suite(suite: str, promises: list[Promise]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="bench-unit-", dir=Path.home()) as name:
         async with scene(suite, Path(name)) as made:
             for promise in promises:
-                complaint = await _tried(promise, made)
+                complaint = await tried(promise, made, made.journal)
                 if complaint:
-                    broken.append(f"{suite}: {promise.__name__}: {complaint}")
+                    broken.append(f"{suite}: {complaint}")
     return broken
-
-
-async def _tried(promise: Promise, made: Scene) -> str:
-    """Why it was broken; empty when it was kept."""
-    title = promise.__name__.replace("_", " ")
-    try:
-        print(f"  {title}: {await promise(made)}", flush=True)
-    except (PromiseError, NodeError, TimeoutError, AssertionError) as error:
-        print(f"  BROKEN {title}: {error}\n{made.journal()}", flush=True)
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 if __name__ == "__main__":

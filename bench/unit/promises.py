@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from bench.trial import PromiseError, hold, until
 from bench.unit.installation import CURRENT, ROOT, UNIT
-from bench.unit.scene import ETC, PASSWORD, TOPICS, PromiseError, Scene
+from bench.unit.scene import ETC, PASSWORD, TOPICS, Scene
 from tests.fakes.daemon import API_KEY
 
 EXPOSURE_MAX = 15
@@ -36,18 +37,12 @@ LoadCredential=deepl_api_key:{ETC}/credentials/deepl_api_key
 Promise = Callable[[Scene], Awaitable[str]]
 
 
-def hold(*, is_so: bool, complaint: str) -> None:
-    """Raises PromiseError with the complaint when it is not so."""
-    if not is_so:
-        raise PromiseError(complaint)
-
-
 async def starts_and_says_how_it_is(scene: Scene) -> str:
     """systemctl start returns when it listens, and systemctl status tells how it is."""
     took_s = await scene.systemctl("start")
-    await scene.until(lambda: scene.latest("state") == "idle", START_WITHIN_S, "it is not online")
+    await until(lambda: scene.latest("state") == "idle", START_WITHIN_S, "it is not online")
     wanted = "idle; deepl idle; broker connected; 0 utterances since the start; 0.0 min billed today"
-    await scene.until(lambda: scene.shows("StatusText") == wanted, 20, f"systemd is not told {wanted!r}")
+    await until(lambda: scene.shows("StatusText") == wanted, 20, f"systemd is not told {wanted!r}")
     shown = (await scene.run("systemctl", "status", "--no-pager", UNIT)).stdout
     line = re.search(r'^\s*(Status: ".*")$', shown, re.MULTILINE)
     hold(is_so=line is not None and wanted in line[1], complaint=f"systemctl status does not show it:\n{shown}")
@@ -61,7 +56,7 @@ async def hears_and_speaks(scene: Scene) -> str:
     await scene.after(mark, "speech", lambda body: body["event"] == "finished", 30, "no translation is spoken")
     sounded_s = (len(scene.card.played) - played) / 2 / scene.card.format.spk_rate
     hold(is_so=sounded_s > 0.5, complaint=f"only {sounded_s:.1f} s of sound came out of the card")
-    await scene.until(lambda: "; 1 utterance since" in scene.shows("StatusText"), 20, "the status does not count it")
+    await until(lambda: "; 1 utterance since" in scene.shows("StatusText"), 20, "the status does not count it")
     return f"text {heard_s:.1f} s after its end, {sounded_s:.1f} s of speech from the card"
 
 
@@ -105,20 +100,20 @@ async def keeps_text_while_the_broker_is_away(scene: Scene) -> str:
     """What is said meanwhile is on disk, and delivered afterwards."""
     state = scene.node.root / STATE.lstrip("/")
     files = set(_names(state))
-    await scene.until(lambda: scene.latest("state") == "idle", 30, "it is not idle")
+    await until(lambda: scene.latest("state") == "idle", 30, "it is not idle")
     await scene.relay.down()
     mark = scene.mark()
     scene.say()
     await asyncio.to_thread(scene.card.wait_for, "said", 30)
-    await scene.until(lambda: bool(set(_names(state)) - files), 40, "nothing is stored")
+    await until(lambda: bool(set(_names(state)) - files), 40, "nothing is stored")
     spool = sorted(set(_names(state)) - files)
-    await scene.until(lambda: "broker not connected (" in scene.shows("StatusText"), 10, "the status does not tell it")
+    await until(lambda: "broker not connected (" in scene.shows("StatusText"), 10, "the status does not tell it")
     status = scene.shows("StatusText")
     said = [one for one in scene.seen.received[mark:] if one.topic == f"{TOPICS}/utterance"]
     hold(is_so=not said, complaint="the broker was not away")
     await scene.relay.up()
     await scene.after(mark, "utterance", lambda _: True, 60, "it is not delivered")
-    await scene.until(lambda: not set(_names(state)) & set(spool), 20, "it stays on disk after it was delivered")
+    await until(lambda: not set(_names(state)) & set(spool), 20, "it stays on disk after it was delivered")
     return f"stored as {', '.join(spool)}, delivered, gone from disk; meanwhile: {status!r}"
 
 
@@ -151,7 +146,7 @@ async def is_started_anew_when_deaf(scene: Scene) -> str:
             gone = await scene.after(
                 mark, "availability", lambda text: text == "offline", 40, "it does not say offline"
             )
-            await scene.until(lambda: scene.restarts > restarts, 40, "it is not started anew")
+            await until(lambda: scene.restarts > restarts, 40, "it is not started anew")
             hold(is_so="status=1/FAILURE" in scene.journal(100), complaint="it did not end with exit code 1")
         finally:
             await asyncio.to_thread(scene.card.resume)
@@ -173,7 +168,7 @@ async def is_parked_by_a_wrong_configuration(scene: Scene) -> str:
     scene.configure(more="microfone: 3\n")
     with contextlib.suppress(PromiseError):
         await scene.systemctl("restart")
-    await scene.until(lambda: scene.shows("ActiveState") == "failed", 20, "it does not give up")
+    await until(lambda: scene.shows("ActiveState") == "failed", 20, "it does not give up")
     restarts, status = scene.restarts, scene.shows("ExecMainStatus")
     hold(is_so=status == "78", complaint=f"it ended with {status}")
     await asyncio.sleep(QUIET_S)
@@ -231,7 +226,7 @@ async def comes_back_after_a_reboot(scene: Scene) -> str:
     """By itself, and captures."""
     began_at = time.monotonic()
     await asyncio.to_thread(scene.node.reboot)
-    await scene.until(lambda: scene.shows("ActiveState") == "active", START_WITHIN_S, "it is not started")
+    await until(lambda: scene.shows("ActiveState") == "active", START_WITHIN_S, "it is not started")
     up_s = time.monotonic() - began_at
     return f"up {up_s:.1f} s after `systemctl reboot`, text {await scene.hears():.1f} s after the sentence"
 

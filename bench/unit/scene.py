@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.nodes import OWN_CERTIFICATES, Node, nodes
+from bench.trial import PromiseError, until
 from bench.unit.installation import UNIT, install
 from satellite.adapters.mosquitto import free_port
 from tests.fakes.broker import Broker, BrokerOptions, Received, Subscriber, make_certificates, subscriber
@@ -45,10 +46,6 @@ mqtt:
   password: !secret mqtt_password
   tls: {{ca_file: {etc}/ca.crt}}
 """
-
-
-class PromiseError(Exception):
-    """A promise did not hold; says which."""
 
 
 @dataclass
@@ -88,22 +85,13 @@ class Scene:
         """The daemon's, as the node counts."""
         return int(self.shows("MainPID"))
 
-    async def until(self, is_so: Callable[[], bool], within_s: float, complaint: str) -> float:
-        """Look until it is so; after how many seconds. Raises PromiseError."""
-        began_at = time.monotonic()
-        while not await asyncio.to_thread(is_so):
-            if time.monotonic() - began_at > within_s:
-                raise PromiseError(f"{complaint} within {within_s:.0f} s")
-            await asyncio.sleep(0.1)
-        return time.monotonic() - began_at
-
     async def restarted(self, restarts_before: int, within_s: float) -> float:
         """Wait until systemd has started it anew, once and by itself; after how many seconds. Raises PromiseError."""
 
         def is_up() -> bool:
             return self.restarts > restarts_before and self.shows("ActiveState") == "active"
 
-        took_s = await self.until(is_up, within_s, "it is not started anew")
+        took_s = await until(is_up, within_s, "it is not started anew")
         if self.restarts != restarts_before + 1:
             raise PromiseError(f"it was started anew {self.restarts - restarts_before} times")
         return took_s
@@ -180,7 +168,7 @@ class Scene:
     async def hears(self) -> float:
         """The sentence, said into the card, comes back as text over TLS; seconds from its end. Raises PromiseError."""
         mark = self.mark()
-        await self.until(lambda: self.latest("state") == "idle", HEARD_WITHIN_S, "it is not idle")
+        await until(lambda: self.latest("state") == "idle", HEARD_WITHIN_S, "it is not idle")
         self.say()
         await asyncio.to_thread(self.card.wait_for, "said", HEARD_WITHIN_S)
         said_at = time.monotonic()
