@@ -97,7 +97,9 @@ UNREADABLE: list[tuple[Callable[[bytes], object], bytes]] = [
 ]
 
 
-@pytest.mark.parametrize(("reader", "payload"), UNREADABLE, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(
+    ("reader", "payload"), UNREADABLE, ids=lambda value: getattr(value, "__name__", repr(value)[:40])
+)
 def test_anything_else_is_unreadable(reader: Callable[[bytes], Any], payload: bytes) -> None:
     with pytest.raises(UnreadableError):
         reader(payload)
