@@ -121,6 +121,8 @@ class Wire:
                 data = self._socket.recv(PACKET_BYTES_MAX)
             except BlockingIOError:
                 break
+            except ConnectionResetError:
+                continue  # it left something unread: told once, and before what it said last
             except OSError:
                 data = b""
             if data:

@@ -12,7 +12,8 @@ import pytest
 from tests.fakes.broker import Broker, Subscriber, subscriber
 from tests.fakes.daemon import DATA, Daemon, command, emulator, words, write_config
 
-pytestmark = pytest.mark.slow
+# what it does to the broker and the processor would be felt by whatever ran beside it
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 BASE = "voice-satellite/sat1"
 PER_S = 10_000

@@ -37,6 +37,15 @@ def test_the_end_comes_behind_what_was_said(ends: tuple[Wire, Wire]) -> None:
     assert not theirs.send(Kind.DRAIN)
 
 
+def test_what_was_said_last_is_heard_though_something_was_left_unread(ends: tuple[Wire, Wire]) -> None:
+    ours, theirs = ends
+    theirs.send(Kind.PLAY, bytes(100))
+    ours.send(Kind.BROKEN, b"a bug")
+    ours.close()
+    assert theirs.receive() == [(Kind.BROKEN, b"a bug")]
+    assert theirs.is_over
+
+
 def test_who_does_not_listen_makes_nobody_wait(ends: tuple[Wire, Wire]) -> None:
     ours, theirs = ends
     sent = 0
