@@ -13,6 +13,7 @@ Needs root, a network, pip install '.[deploy]', and: apt install systemd-contain
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> int:
     names = [promise.__name__ for promise in PROMISES]
     parser.add_argument("--only", choices=names, action="append", help="after the install, only this one (repeatable)")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the machines go too
     chosen = [one for one in PROMISES if args.only is None or one.__name__ in {*args.only, INSTALL}]
     # not below a /tmp that others can look into: keys are in it
     directory = Path(tempfile.mkdtemp(prefix="bench-deployment-", dir=Path.home()))

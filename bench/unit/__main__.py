@@ -14,6 +14,7 @@ pyalsaaudio.
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> int:
     names = [promise.__name__ for promise in PROMISES]
     parser.add_argument("--only", choices=names, action="append", help="after the start, only this one (repeatable)")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the machines go too
     chosen = [one for one in PROMISES if args.only is None or one.__name__ in ("starts_and_says_how_it_is", *args.only)]
     broken: list[str] = []
     for suite in args.suite or ["bookworm"]:
