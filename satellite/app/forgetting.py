@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from satellite.adapters.mqtt_connection import MqttConnection, ProtocolRefusedError, PublishRefusedError
+from satellite.adapters.mqtt_connection import MqttConnection, PublishRefusedError
 from satellite.app import parts
+from satellite.app.visiting import subscription_refused, visit
 from satellite.backends.registry import load as load_backend
 from satellite.config.model import DISCOVERY_PREFIX, Config
 from satellite.errors import BrokerError, ErrorCategory
@@ -27,23 +28,12 @@ class Forgotten:
 
 async def forget(config: Config, satellite_id: str) -> Forgotten:
     """Clear everything retained of this satellite at the configured broker. Raises BrokerError."""
-    try:
-        return await _forget(config, satellite_id, is_version_5=True)
-    except ProtocolRefusedError:
-        return await _forget(config, satellite_id, is_version_5=False)
-
-
-async def _forget(config: Config, satellite_id: str, *, is_version_5: bool) -> Forgotten:
     topics = Topics(config.mqtt.base_topic, satellite_id)
     settings = parts.mqtt_settings(config, load_backend(config.voice.backend).capabilities.max_target_languages)
-    # a client id of its own: the satellite's would take its connection from it
-    connection = MqttConnection(settings, f"voice-satellite-forget-{parts.new_id()}", None, is_version_5=is_version_5)
-    await connection.open()
-    try:
+    async with visit(settings, "forget") as connection:
         refused = await connection.subscribe(_filters(config, topics))
         if refused:
-            detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
-            raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
+            raise subscription_refused(refused)
         retained = await _retained(connection)
         states = [topic for topic in retained if topic.startswith(f"{topics.root}/")]
         for topic in retained.keys() - states:
@@ -51,9 +41,6 @@ async def _forget(config: Config, satellite_id: str, *, is_version_5: bool) -> F
         await asyncio.sleep(QUIET_S)  # Home Assistant removes the entities before it finds their states empty
         for topic in states:
             await _clear(connection, topic)
-        await connection.close()
-    finally:
-        connection.abort()
     return Forgotten(tuple(retained), retained.get(topics.availability) == ONLINE)
 
 

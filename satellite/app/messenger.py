@@ -4,7 +4,7 @@ import asyncio
 
 from satellite.adapters.mqtt_connection import MqttConnection, PublishRefusedError
 from satellite.adapters.mqtt_settings import MqttSettings
-from satellite.app.visiting import first, visit
+from satellite.app.visiting import first, subscription_refused, visit
 from satellite.errors import BrokerError, ErrorCategory
 from satellite.homeassistant.errand import Errand
 from satellite.homeassistant.topics import EVERYBODY
@@ -50,8 +50,7 @@ class Messenger:
             if not self._errand.ids:
                 await self._until_quiet(BETWEEN_S)
         if refused:
-            detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
-            raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
+            raise subscription_refused(refused)
         await self._until_quiet(QUIET_S)
         for satellite_id, message in self._errand.sent().items():
             try:

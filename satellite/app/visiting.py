@@ -1,13 +1,13 @@
 """Visiting: connections to the broker beside those of the satellites, which disturb nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from satellite.adapters.mqtt_connection import MqttConnection, ProtocolRefusedError
 from satellite.adapters.mqtt_settings import MqttSettings
 from satellite.app import parts
-from satellite.errors import BrokerError
+from satellite.errors import BrokerError, ErrorCategory
 
 GOODBYE_WITHIN_S = 1.0
 
@@ -30,6 +30,12 @@ def first(group: BaseExceptionGroup[BrokerError]) -> BrokerError:
     """The first of a group."""
     one = group.exceptions[0]
     return first(one) if isinstance(one, BaseExceptionGroup) else one
+
+
+def subscription_refused(filters: Iterable[str]) -> BrokerError:
+    """The broker does not let this login read there."""
+    detail = f"the MQTT broker refuses the subscription to {', '.join(filters)}: see its ACL"
+    return BrokerError(ErrorCategory.AUTHORIZATION, detail)
 
 
 async def _opened(connection: MqttConnection) -> MqttConnection:

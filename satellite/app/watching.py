@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from satellite.adapters.mqtt_connection import MqttConnection
 from satellite.adapters.mqtt_settings import MqttSettings
-from satellite.app.visiting import first, visit
-from satellite.errors import BrokerError, ErrorCategory
+from satellite.app.visiting import first, subscription_refused, visit
+from satellite.errors import BrokerError
 from satellite.homeassistant.fleet import Fleet
 from satellite.homeassistant.sighting import Now
 from satellite.ports import Clock
@@ -124,8 +124,7 @@ class Watch:
             await self._settled(BETWEEN_S)
         self.hidden = tuple(refused)
         if self._fleet.filters[0] in refused:
-            detail = f"the MQTT broker refuses the subscription to {', '.join(refused)}: see its ACL"
-            raise BrokerError(ErrorCategory.AUTHORIZATION, detail)
+            raise subscription_refused(refused)
         await self._settled(QUIET_S)
         self.is_whole = True
         self._news.set()
