@@ -99,15 +99,14 @@ install_livekit() {
 
 # install_promtool: the judge of alert rules and dashboards, out of Debian's package, of which nothing is installed.
 install_promtool() {
-  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite work
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/voice-satellite work package=promtool
   [ -n "${PROMTOOL:-}" ] || command -v promtool >/dev/null || [ -x "$cache/promtool" ] && return
-  echo "Fetching promtool for the tests of alert rules (once, a download of 19 MB) ..."
+  apt-cache show promtool >/dev/null 2>&1 || package=prometheus  # Debian 12 has it in there
+  echo "Fetching promtool for the tests of alert rules (once, a download of 16 to 19 MB) ..."
   mkdir -p "$cache"
   work=$(mktemp -d -p "$cache")
-  if (cd "$work" && apt-get download -qq -o APT::Sandbox::User= prometheus && dpkg-deb -x prometheus_*.deb .) \
-    >"$work/log" 2>&1; then
-    mv "$work/usr/bin/promtool" "$cache/promtool"
-  else
+  if ! (cd "$work" && apt-get download -qq -o APT::Sandbox::User= $package && dpkg-deb -x ${package}_*.deb . \
+    && mv usr/bin/promtool "$cache/promtool") >"$work/log" 2>&1; then
     tail -n 3 "$work/log" >&2
     echo "promtool could not be fetched: the tests of alert rules are skipped"
   fi
