@@ -49,7 +49,11 @@ def test_systemd_finds_nothing_wrong(installed: Path) -> None:
     ("right", "wrong", "complaint"),
     [
         ("WatchdogSec=30", "WatchdogSecs=30", "'WatchdogSecs'"),
-        ("DevicePolicy=closed", "DevicePolicy=shut", "Failed to parse device policy, ignoring: shut"),
+        (
+            "DevicePolicy=closed",
+            "DevicePolicy=shut",
+            "Failed to parse .*shut",
+        ),  # the words between changed with systemd 257
         ("SystemCallFilter=~kcmp", "SystemCallFilter=~@kcmp", "Unknown system call group, ignoring: @kcmp"),
     ],
 )
@@ -57,7 +61,7 @@ def test_a_mistake_would_be_found(installed: Path, right: str, wrong: str, compl
     text = installed.read_text(encoding="utf-8")
     assert right in text
     installed.write_text(text.replace(right, wrong), encoding="utf-8")
-    assert complaint in analyze("verify", "--recursive-errors=no", "--man=no", installed).stdout
+    assert re.search(complaint, analyze("verify", "--recursive-errors=no", "--man=no", installed).stdout)
 
 
 @needs_systemd
