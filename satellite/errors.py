@@ -50,6 +50,11 @@ class Problem:
         return f"{self.file}:{self.line}: {path}{self.message}{hint}"
 
 
+def without_extra(name: str) -> str:
+    """How to mend that an optional package is not there; the way differs with how the program was installed."""
+    return f"install the extra {name} (docs/install.md)"
+
+
 class SatelliteError(Exception):
     """Base of everything this package raises on purpose."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from satellite.adapters.containers import ADTS, FLAC, MATROSKA, MP3, MPEG_TS, OGG, WAV, Container
 from satellite.adapters.sound import RATES_HZ
-from satellite.errors import MediaError
+from satellite.errors import MediaError, without_extra
 from satellite.ports import SpeechDecoder
 
 OPUS_RATE_HZ = 48_000  # RFC 7845 section 4: Opus is decoded at 48 kHz
@@ -81,7 +81,7 @@ def _make_av_decoder(
     container: Container | None, rate_hz: int, headers: Sequence[bytes], on_pcm: Callable[[bytes], None]
 ) -> SpeechDecoder:
     if importlib.util.find_spec("av") is None:
-        raise MediaError("compressed speech needs PyAV: pip install 'voice-satellite[av]', or ask the service for PCM")
+        raise MediaError(f"compressed speech needs PyAV: {without_extra('av')}, or ask the service for PCM")
     from satellite.adapters.avdecoder import AvDecoder, ContainerPump, OpusPacketPump  # noqa: PLC0415 - when used
 
     if container is None:

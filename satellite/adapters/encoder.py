@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from satellite.backends.base import MediaEncoder
 from satellite.core.audio import RATE_HZ, SAMPLE_BYTES
-from satellite.errors import MediaError
+from satellite.errors import MediaError, without_extra
 
 if TYPE_CHECKING:
     import av
@@ -67,7 +67,7 @@ class _OpusEncoder:
         try:
             import av  # noqa: PLC0415 - loaded only when used
         except ImportError as error:
-            raise MediaError("Opus upload needs PyAV: pip install 'voice-satellite[av]', or use pcm") from error
+            raise MediaError(f"Opus upload needs PyAV: {without_extra('av')}, or use pcm") from error
         try:
             av.Codec("libopus", "w")
         except ValueError as error:

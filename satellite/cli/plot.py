@@ -14,7 +14,7 @@ from satellite.config.model import Config
 from satellite.core.audio import FRAME_SAMPLES, RATE_HZ, SAMPLE_BYTES
 from satellite.core.framing import Framer
 from satellite.core.gate import EndReason, GateEvent, GateSettings, UtteranceEnded, UtteranceStarted, VadGate
-from satellite.errors import MediaError
+from satellite.errors import MediaError, without_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def plot_gate(paths: Sequence[Path], config: Config, out: Path) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - loaded only when used
     except ImportError as error:
-        raise MediaError("--plot needs matplotlib: pip install 'voice-satellite[plot]'") from error
+        raise MediaError(f"--plot needs matplotlib: {without_extra('plot')}") from error
     # it warns of caches that it cannot write, which concerns nobody here
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     hearings = [hear(path.name, read_recording(path), config) for path in paths]

@@ -10,6 +10,7 @@ from satellite.backends import registry
 from satellite.backends.base import Finding, Severity
 from satellite.config.model import Config
 from satellite.config.secrets import reason
+from satellite.errors import without_extra
 
 Check = Callable[[Config], Iterator[Finding]]
 
@@ -167,4 +168,4 @@ def _needs_package(path: str, wanted: str, module: str) -> Iterator[Finding]:
     if importlib.util.find_spec(module) is None:
         extra = {"alsaaudio": "alsa", "pyaudio": "portaudio", "livekit": "webrtc"}.get(module, module)
         message = f"{wanted} needs a package that is not installed"
-        yield Finding(path, message, f"pip install 'voice-satellite[{extra}]'")
+        yield Finding(path, message, without_extra(extra))

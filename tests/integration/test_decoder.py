@@ -458,5 +458,5 @@ async def test_what_cannot_be_decoded_is_refused_in_a_sentence(text: str) -> Non
 
 async def test_without_pyav_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MediaError, match=r"pip install 'voice-satellite\[av\]'"):
+    with pytest.raises(MediaError, match=r"install the extra av \(docs/install\.md\)"):
         make_decoder("audio/webm", [], lambda _pcm: None)

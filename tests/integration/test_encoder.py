@@ -138,7 +138,7 @@ def test_another_medium_is_refused() -> None:
 
 def test_without_pyav_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MediaError, match=r"pip install 'voice-satellite\[av\]'"):
+    with pytest.raises(MediaError, match=r"install the extra av \(docs/install\.md\)"):
         make_encoder("opus")
 
 

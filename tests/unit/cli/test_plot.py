@@ -176,5 +176,5 @@ def test_what_cannot_be_drawn_is_a_sentence(tmp_path: Path, wav: Path) -> None:
 
 def test_without_matplotlib_it_says_how_to_get_it(tmp_path: Path, wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MediaError, match=r"pip install 'voice-satellite\[plot\]'"):
+    with pytest.raises(MediaError, match=r"install the extra plot \(docs/install\.md\)"):
         plot_gate([wav], config(), tmp_path / "x.png")

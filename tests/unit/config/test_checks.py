@@ -86,8 +86,8 @@ def test_the_input_file_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_chosen_driver_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings({"audio": {"driver": "alsa"}}) == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert only({"audio": {"driver": "alsa"}}).hint == "pip install 'voice-satellite[alsa]'"
-    assert only({"audio": {"driver": "portaudio"}}).hint == "pip install 'voice-satellite[portaudio]'"
+    assert only({"audio": {"driver": "alsa"}}).hint == "install the extra alsa (docs/install.md)"
+    assert only({"audio": {"driver": "portaudio"}}).hint == "install the extra portaudio (docs/install.md)"
     assert findings({"audio": {"driver": "auto"}}) == []
 
 
@@ -97,14 +97,14 @@ def test_compressed_media_need_their_package(monkeypatch: pytest.MonkeyPatch) ->
     assert findings(data) == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert [(finding.path, finding.hint) for finding in findings(data)] == [
-        ("voice.deepl.source_media", "pip install 'voice-satellite[av]'"),
-        ("voice.deepl.speech_media", "pip install 'voice-satellite[av]'"),
+        ("voice.deepl.source_media", "install the extra av (docs/install.md)"),
+        ("voice.deepl.speech_media", "install the extra av (docs/install.md)"),
     ]
     assert findings({"voice": {"backend": "loopback", "deepl": options}}) == []
     palabra = {"api_key": "plbr_key", "transport": "webrtc"}
     found = findings({"voice": {"backend": "palabra", "palabra": palabra}})
     assert [(finding.path, finding.hint) for finding in found] == [
-        ("voice.palabra.transport", "pip install 'voice-satellite[webrtc]'")
+        ("voice.palabra.transport", "install the extra webrtc (docs/install.md)")
     ]
 
 
