@@ -124,10 +124,8 @@ class OldBroker:
         self.connect_answer = 0
         self.hated_topic = ""
         """A message to it is answered by the end of the connection."""
-        self.greeting = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(self.greeting)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while await self._answer(reader, writer):
                 await writer.drain()
@@ -168,6 +166,21 @@ def _filters(entries: bytes) -> int:
         at += 2 + int.from_bytes(entries[at : at + 2], "big") + 1
         count += 1
     return count
+
+
+@contextlib.asynccontextmanager
+async def mail_server() -> AsyncIterator[int]:
+    """Its port; it greets, and makes nothing of what it is told."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.org\r\n")
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ from tests.fakes.mqtt_link import (
     WAIT_S,
     Report,
     concluded,
+    mail_server,
     make_link,
     old_broker,
     running,
@@ -189,10 +190,8 @@ async def test_tls_talk_to_a_plain_port_is_explained(broker: Broker) -> None:
 
 async def test_tls_talk_to_something_else_is_explained() -> None:
     report = Report()
-    async with old_broker() as (old, port):
-        old.greeting = b"220 mail.example.org\r\n"
-        async with running(make_link(settings(port, tls=TlsSettings()), report)):
-            assert "check mqtt.port and mqtt.tls" in await report.problem("no TLS with")
+    async with mail_server() as port, running(make_link(settings(port, tls=TlsSettings()), report)):
+        assert "check mqtt.port and mqtt.tls" in await report.problem("no TLS with")
 
 
 async def test_an_unknown_host_is_named() -> None:
