@@ -97,3 +97,44 @@ async def test_speech_is_heard_and_not_heard_back(broker: Broker, tmp_path: Path
     announced = speech_events(seen, "finished")[0]["duration_ms"]
     assert np.abs(played).max() > 1000
     assert len(played) / 24 == pytest.approx(announced, abs=100)
+
+
+async def test_every_sentence_of_a_recording_is_heard_at_its_time_and_spoken(broker: Broker, tmp_path: Path) -> None:
+    """The card hears the whole demo: each segment has its words' times, each translation comes out of the speaker."""
+    with (
+        VirtualCard(tmp_path / "card", CardFormat(spk_rate=24_000)) as card,
+        emulator(tmp_path / "service") as service,
+    ):
+        sides = {"input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}}
+        config = write_config(
+            tmp_path,
+            service.base_url,
+            broker.port,
+            audio={"driver": "alsa", "duplex": "simultaneous", **sides},
+            voice={"speech_language": "de"},
+        )
+        async with subscriber(broker.port) as seen:
+            with command(tmp_path, "run", "-c", str(config), ALSA_CONFIG_PATH=str(card.conf)) as daemon:
+                await seen.until_text("voice-satellite/sat1/state", "idle")
+                began_s = card.wait_for("saying", name=card.say_wav(DATA / "demo.wav"))["wall"]
+                await seen.until(lambda s: len(s.texts("voice-satellite/sat1/utterance")) == len(LABELS), 40)
+                await seen.until_text("voice-satellite/sat1/state", "idle", 30)
+                await asyncio.to_thread(_stop, daemon)
+        report = service.stop()
+    assert report["violations"] == []
+    assert_heard_as_labelled(transcript(seen), began_s)
+    heard_ms = len(card.played) / 2 / 24
+    assert heard_ms == pytest.approx(sum(one["duration_ms"] for one in speech_events(seen, "finished")), abs=100)
+    assert np.abs(np.frombuffer(card.played, np.int16)).max() > 1000
+
+
+def assert_heard_as_labelled(segments: list[dict[str, Any]], began_s: float) -> None:
+    """The segments are all words of the labels, in order, from the first's start to the last's end within 150 ms."""
+    labelled = [word for label in LABELS for word in label["words"]]
+    for segment in segments:
+        count = len(words(segment["text"]))
+        own, labelled = labelled[:count], labelled[count:]
+        assert words(segment["text"]) == words(" ".join(word["text"] for word in own))
+        assert unix_s(segment["start"]) == pytest.approx(began_s + own[0]["start_ms"] / 1000, abs=0.15)
+        assert unix_s(segment["end"]) == pytest.approx(began_s + own[-1]["end_ms"] / 1000, abs=0.15)
+    assert not labelled
