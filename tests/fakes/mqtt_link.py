@@ -169,11 +169,11 @@ def _filters(entries: bytes) -> int:
 
 
 @contextlib.asynccontextmanager
-async def mail_server() -> AsyncIterator[int]:
-    """Its port; it greets, and makes nothing of what it is told."""
+async def no_broker(greeting: bytes = b"") -> AsyncIterator[int]:
+    """The port of a service that greets, and makes nothing of what it is told."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example.org\r\n")
+        writer.write(greeting)
         with contextlib.suppress(OSError):
             await reader.read()
         writer.close()

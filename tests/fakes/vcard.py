@@ -27,6 +27,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+AUDIO = {"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}}
+"""The section `audio` of a satellite on this card, loud enough to compare what is played with what was sent."""
 TICK_S = 0.02
 HEARD = "<ddQ"
 """One entry of played.times: monotonic and wall time at which the bytes from an offset of played.raw on were heard."""

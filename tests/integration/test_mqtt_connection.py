@@ -18,8 +18,8 @@ from tests.fakes.mqtt_link import (
     WAIT_S,
     Report,
     concluded,
-    mail_server,
     make_link,
+    no_broker,
     old_broker,
     running,
     settings,
@@ -190,7 +190,8 @@ async def test_tls_talk_to_a_plain_port_is_explained(broker: Broker) -> None:
 
 async def test_tls_talk_to_something_else_is_explained() -> None:
     report = Report()
-    async with mail_server() as port, running(make_link(settings(port, tls=TlsSettings()), report)):
+    mail_server = no_broker(b"220 mail.example.org\r\n")
+    async with mail_server as port, running(make_link(settings(port, tls=TlsSettings()), report)):
         assert "check mqtt.port and mqtt.tls" in await report.problem("no TLS with")
 
 
@@ -303,14 +304,8 @@ async def test_a_connection_is_opened_before_it_is_used(broker: Broker) -> None:
 
 
 async def test_a_port_that_accepts_and_stays_silent_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     report = Report()
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with no_broker() as port:
         open_files = len(list(Path("/proc/self/fd").iterdir()))
         async with running(make_link(settings(port, timeout_s=0.1), report)):
             async with asyncio.timeout(WAIT_S):

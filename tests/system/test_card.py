@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.broker import Broker, Subscriber, subscriber
 from tests.fakes.daemon import DATA, Daemon, command, emulator, unix_s, words, write_config
-from tests.fakes.vcard import CardFormat, VirtualCard
+from tests.fakes.vcard import AUDIO, CardFormat, VirtualCard
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ async def test_speech_is_heard_and_not_heard_back(broker: Broker, tmp_path: Path
             tmp_path,
             service.base_url,
             broker.port,
-            audio={"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}},
+            audio=AUDIO,
             voice={"speech_language": "de"},
         )
         async with subscriber(broker.port) as seen:
@@ -105,12 +105,11 @@ async def test_every_sentence_of_a_recording_is_heard_at_its_time_and_spoken(bro
         VirtualCard(tmp_path / "card", CardFormat(spk_rate=24_000)) as card,
         emulator(tmp_path / "service") as service,
     ):
-        sides = {"input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}}
         config = write_config(
             tmp_path,
             service.base_url,
             broker.port,
-            audio={"driver": "alsa", "duplex": "simultaneous", **sides},
+            audio=AUDIO | {"duplex": "simultaneous"},
             voice={"speech_language": "de"},
         )
         async with subscriber(broker.port) as seen:

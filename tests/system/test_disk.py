@@ -16,12 +16,11 @@ import pytest
 
 from tests.fakes.broker import Broker, subscriber
 from tests.fakes.daemon import DATA, ROOT, Daemon, emulator, unmeasured, write_config
-from tests.fakes.vcard import CardFormat, VirtualCard
+from tests.fakes.vcard import AUDIO, CardFormat, VirtualCard
 
 pytestmark = pytest.mark.slow
 
 BASE = "voice-satellite/sat1"
-CARD = {"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk"}}
 CALLS = "open,openat,openat2,creat,memfd_create,rename,renameat,renameat2,mknod,mknodat,link,linkat"
 WRITES = re.compile(r"^\d+ +(open\w*\(.*(O_WRONLY|O_RDWR|O_CREAT)|(creat|memfd_create|rename|mknod|link)\w*\()")
 PATHS = re.compile(r'"([^"]*)"')
@@ -89,7 +88,7 @@ async def test_nothing_audible_is_written_whatever_goes_wrong(broker: Broker, tm
         VirtualCard(tmp_path / "card", CardFormat(spk_rate=24_000)) as card,
         emulator(tmp_path / "service") as service,
     ):
-        config = write_config(own, service.base_url, broker.port, audio=CARD, voice={"speech_language": "de"})
+        config = write_config(own, service.base_url, broker.port, audio=AUDIO, voice={"speech_language": "de"})
         with watched(own, config, ALSA_CONFIG_PATH=str(card.conf)) as daemon:
             async with subscriber(broker.port) as seen:
                 await seen.until_text(f"{BASE}/state", "idle", 30)

@@ -16,7 +16,7 @@ from tests.fakes.broker import Broker, Subscriber, subscriber
 from tests.fakes.daemon import DATA, Daemon, command, emulator, words, write_config
 from tests.fakes.manager import Manager
 from tests.fakes.processes import holders, listening
-from tests.fakes.vcard import CardFormat, VirtualCard
+from tests.fakes.vcard import AUDIO, CardFormat, VirtualCard
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,6 @@ LABELS: list[dict[str, Any]] = json.loads((DATA / "demo.labels.json").read_text(
 FRAME_BYTES = 640
 LOUD = 1_000
 CLOSED_WITHIN_S = 3.0
-CARD = {"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk", "volume": 100}}
 
 
 def sentence(*numbers: int) -> bytes:
@@ -83,7 +82,7 @@ async def test_muted_in_mid_sentence_and_during_playback(broker: Broker, tmp_pat
         emulator(tmp_path / "service") as service,
     ):
         voice = {"speech_language": "de"}
-        config = write_config(tmp_path, service.base_url, broker.port, audio=CARD, voice=voice)
+        config = write_config(tmp_path, service.base_url, broker.port, audio=AUDIO, voice=voice)
         async with subscriber(broker.port) as seen:
             with command(tmp_path, "run", "-c", str(config), ALSA_CONFIG_PATH=str(card.conf)) as daemon:
                 await seen.until_text(f"{BASE}/state", "idle")
@@ -122,7 +121,7 @@ async def test_what_waits_for_the_service_is_thrown_away(broker: Broker, tmp_pat
         VirtualCard(tmp_path / "card") as card,
         emulator(tmp_path / "service", "--fault", "slow:on=POST,delay_s=5") as service,
     ):
-        config = write_config(tmp_path, service.base_url, broker.port, audio=CARD)
+        config = write_config(tmp_path, service.base_url, broker.port, audio=AUDIO)
         async with subscriber(broker.port) as seen:
             with command(tmp_path, "run", "-c", str(config), ALSA_CONFIG_PATH=str(card.conf)) as daemon:
                 await seen.until_text(f"{BASE}/state", "idle")
@@ -154,7 +153,7 @@ async def test_it_stays_muted_over_a_restart_without_a_broker(tmp_path: Path) ->
         VirtualCard(tmp_path / "card") as card,
         emulator(tmp_path / "service") as service,
     ):
-        config = write_config(tmp_path, service.base_url, broker.port, audio=CARD)
+        config = write_config(tmp_path, service.base_url, broker.port, audio=AUDIO)
         around = {"ALSA_CONFIG_PATH": str(card.conf), "NOTIFY_SOCKET": manager.address}
         with broker:
             async with subscriber(broker.port) as seen:

@@ -13,12 +13,11 @@ from satellite.backends.registry import load
 from satellite.emulator.registry import names
 from tests.fakes.broker import Broker, Subscriber, subscriber
 from tests.fakes.daemon import DATA, Emulator, command, emulator, write_config
-from tests.fakes.vcard import VirtualCard
+from tests.fakes.vcard import AUDIO, VirtualCard
 
 pytestmark = pytest.mark.slow
 
 BASE = "voice-satellite/sat1"
-CARD = {"driver": "alsa", "input": {"device": "satmic"}, "output": {"device": "satspk"}, "duplex": "simultaneous"}
 SENTENCES = 2
 """With each service, before the next."""
 
@@ -40,7 +39,9 @@ def configure(directory: Path, name: str, services: dict[str, Emulator], broker:
         "target_languages": ["de"] if can.translates else [],
         name: services[name].options,
     }
-    return write_config(directory, services["deepl"].base_url, broker.port, audio=CARD, voice=voice)
+    return write_config(
+        directory, services["deepl"].base_url, broker.port, audio=AUDIO | {"duplex": "simultaneous"}, voice=voice
+    )
 
 
 @pytest.mark.timeout(180)
